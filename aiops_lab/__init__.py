@@ -1,0 +1,49 @@
+"""aiops-lab: the notebook laboratory for teams who run AI in production."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiops_lab.errors import LabError
+    from aiops_lab.ingest import Ingest
+    from aiops_lab.lab import Lab, demo_lab, open_lab
+    from aiops_lab.ship.compare import Comparison, compare_runs
+    from aiops_lab.verdict import Verdict
+
+__version__ = "0.1.0"
+__all__ = [
+    "Comparison",
+    "Ingest",
+    "Lab",
+    "LabError",
+    "Verdict",
+    "compare_runs",
+    "demo_lab",
+    "open_lab",
+]
+
+_HOMES = {
+    "Comparison": "ship.compare",
+    "Ingest": "ingest",
+    "Lab": "lab",
+    "LabError": "errors",
+    "Verdict": "verdict",
+    "charts": "charts",
+    "compare_runs": "ship.compare",
+    "demo_lab": "lab",
+    "open_lab": "lab",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the home of a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"aiops_lab has no {name!r}")
+    module = import_module(f"aiops_lab.{_HOMES[name]}")
+    return module if name == _HOMES[name] else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "charts", "__version__"])

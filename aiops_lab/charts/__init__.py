@@ -1,0 +1,12 @@
+"""Pictures of results: a result goes in, an Altair chart or a table comes out.
+
+Importing this package sets the house's theme and a renderer that JupyterLab draws offline and that
+reports take charts from.
+"""
+
+from aiops_lab.charts import compare, theme
+from aiops_lab.charts.table import table
+
+__all__ = ["compare", "table", "theme"]
+
+theme.enable()

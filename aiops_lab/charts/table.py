@@ -1,0 +1,114 @@
+"""A frame as a table that a notebook and a page can both show, every cell text."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.wording import figure
+
+MIME = "application/vnd.aiops-lab.table+json"
+MOST_ROWS = 1_000
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame ready to be shown; make one with `table`."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[tuple[str, Any]]]
+    total: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: each cell its text, and a number to sort by where there is one."""
+        return {
+            "title": self.title,
+            "columns": self.columns,
+            "rows": [[list(cell) for cell in row] for row in self.rows],
+            "total": self.total,
+        }
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {
+            MIME: json.loads(json.dumps(self.to_dict())),
+            "text/html": self._html(),
+            "text/plain": f"Table: {self.title} ({self.total} rows)",
+        }
+
+    def _html(self) -> str:
+        """A plain table, for JupyterLab."""
+        e = html.escape
+        head = "".join(f"<th>{e(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>"
+            + "".join(f'<td style="white-space:pre-wrap">{e(text)}</td>' for text, _ in row)
+            + "</tr>"
+            for row in self.rows
+        )
+        return (
+            f"<table><caption>{e(self.title)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+
+def table(
+    frame: pl.DataFrame,
+    *,
+    title: str = "",
+    columns: Sequence[str] | Mapping[str, str] | None = None,
+) -> Table:
+    """Show a frame: numbers to three digits, missing values as a dash, at most 1,000 rows.
+
+    Parameters
+    ----------
+    frame
+        Any Polars frame.
+    title
+        What the table shows.
+    columns
+        The columns to show, or column -> heading.
+
+    Examples
+    --------
+    >>> table(pl.DataFrame({"n": [1200], "mean": [0.123456]})).rows
+    [[('1,200', 1200), ('0.123', 0.123456)]]
+    """
+    if columns is None:
+        columns = frame.columns
+    names = (
+        dict(columns) if isinstance(columns, Mapping) else {c: c.replace("_", " ") for c in columns}
+    )
+    shown = frame.select(list(names)).head(MOST_ROWS)
+    rows = [[cell(value) for value in row] for row in shown.iter_rows()]
+    return Table(title, list(names.values()), rows, frame.height)
+
+
+def cell(value: Any) -> tuple[str, Any]:
+    """The text of a value, and what to sort it by (None: by its text)."""
+    match value:
+        case None:
+            return NOTHING, None
+        case bool():
+            return ("yes" if value else "no"), None
+        case int():
+            return f"{value:,}", value
+        case float():
+            return (figure(value), value) if math.isfinite(value) else (NOTHING, None)
+        case datetime():
+            return f"{value.day} {value:%b %Y %H:%M}", value.timestamp()
+        case date():
+            return f"{value.day} {value:%b %Y}", value.toordinal()
+        case str():
+            return value, None
+        case pl.Series() | list():
+            return ", ".join(cell(item)[0] for item in value), None
+    return str(value), None

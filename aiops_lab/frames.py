@@ -1,0 +1,92 @@
+"""What an analysis is given: the runs it asks for, out of a Lab or a flat table of any library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from aiops_lab.errors import BadSettings, UnknownRun
+from aiops_lab.sources.table import from_frame
+
+
+@dataclass(frozen=True)
+class Evals:
+    """Some runs with their answers and scores, all canonical tables."""
+
+    run_ids: list[str]
+    runs: pl.DataFrame
+    samples: pl.DataFrame
+    scores: pl.DataFrame
+    directions: dict[str, str] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def better(self, metric: str) -> int:
+        """1 where higher is better, -1 where lower is: by the settings, else by the log."""
+        logged: dict[str, str] = {}
+        for config in self.runs["config"].drop_nulls():
+            logged |= json.loads(config).get("directions") or {}
+        known = {**logged, **self.directions}
+        return -1 if known.get(metric, known.get(metric.split(",")[0])) == "lower" else 1
+
+
+def evals(data: Any, *names: str) -> Evals:
+    """The runs called `names`, in that order.
+
+    Parameters
+    ----------
+    data
+        A Lab, or one flat table with canonical columns of any library that Narwhals knows; in a
+        table the names are run_ids.
+    *names
+        Names as `Lab.find_run` knows them; ``latest~1`` and ``@tag`` are looked up within the task
+        of the last name.
+
+    Raises
+    ------
+    UnknownRun
+        A run is not there.
+    BadSettings
+        `data` is neither a Lab nor a table.
+    """
+    if hasattr(data, "find_run"):
+        return _from_lab(data, names)
+    try:
+        native = nw.from_native(data)
+    except TypeError:
+        raise BadSettings(
+            f"a comparison takes a Lab or a table, not a {type(data).__name__}"
+        ) from None
+    table = (native.collect("polars") if isinstance(native, nw.LazyFrame) else native).to_polars()
+    tables = from_frame(table, {}, default_run="table", uri="frame:").tables
+    missing = sorted(set(names) - set(tables["runs"]["run_id"]))
+    if missing:
+        there = ", ".join(tables["runs"]["run_id"].to_list()[:5])
+        raise UnknownRun(f"the table has no run {missing[0]!r}; it has {there}")
+    kept = {name: frame.filter(pl.col("run_id").is_in(names)) for name, frame in tables.items()}
+    return Evals(
+        run_ids=list(names),
+        runs=kept["runs"],
+        samples=kept["samples"],
+        scores=kept["scores"],
+        origin={"source": "a table given"},
+    )
+
+
+def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
+    last = lab.find_run(names[-1])
+    runs = lab.runs()
+    task = runs.filter(pl.col("run_id") == last)["task"].item()
+    ids = [*(lab.find_run(name, task) for name in names[:-1]), last]
+    asked = pl.col("run_id").is_in(ids)
+    return Evals(
+        run_ids=ids,
+        runs=runs.filter(asked),
+        samples=lab.scan("samples").filter(asked).collect(),
+        scores=lab.scan("scores").filter(asked).collect(),
+        directions=lab.settings.directions,
+        origin={"lab": lab.path.name, "lab_version": lab.version},
+    )

@@ -1,0 +1,221 @@
+"""A Lab: ingest into it, read tables out of it, as of any version."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import LabError, UnknownRun
+from aiops_lab.ingest import Ingest, Progress, Unit, file_unit, frame_unit, ingest, unknown_unit
+from aiops_lab.settings import TEMPLATE, Settings, read_settings
+from aiops_lab.shipped import shipped
+from aiops_lab.sources.contract import Mapping
+from aiops_lab.sources.find import recognise, source_named, walk
+from aiops_lab.sources.jsonio import compact
+from aiops_lab.store import Store
+from aiops_lab.tables import SCHEMAS
+from aiops_lab.verdict import Verdict
+
+SETTINGS = "lab.toml"
+RELATIVE = re.compile(r"latest(?:~(\d+))?")
+
+
+class Lab:
+    """A folder of canonical tables; make one with `open_lab`."""
+
+    def __init__(self, path: Path, version: int | None = None) -> None:
+        self.path = path
+        self._store = Store(path / "tables", version)
+
+    def __repr__(self) -> str:
+        return f"Lab({str(self.path)!r}, version {self.version})"
+
+    @property
+    def version(self) -> int:
+        """Grows by one with each ingest that adds something; 0 is an empty lab."""
+        return self._store.version
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What ``lab.toml`` says."""
+        return read_settings(self.path / SETTINGS)
+
+    def at(self, version: int) -> Lab:
+        """This lab as it was at `version`."""
+        self._store.at(version)
+        return Lab(self.path, version)
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """A canonical table, read when collected."""
+        return self._store.scan(name)
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A canonical table."""
+        return self.scan(name).collect()
+
+    def runs(self) -> pl.DataFrame:
+        """All runs, the oldest first."""
+        order = self._store.visible_runs().select("run_id", _at="at")
+        runs = self.table("runs").join(order, on="run_id", how="left")
+        return runs.sort("started_at", "_at", "run_id", nulls_last=False).drop("_at")
+
+    def samples(self, run: str | None = None) -> pl.DataFrame:
+        """The answers of one run (by any name that `find_run` knows), or of all."""
+        return self._of_run("samples", run)
+
+    def scores(self, run: str | None = None) -> pl.DataFrame:
+        """The scores of one run, or of all."""
+        return self._of_run("scores", run)
+
+    def _of_run(self, table: str, run: str | None) -> pl.DataFrame:
+        rows = self.scan(table)
+        if run is not None:
+            rows = rows.filter(pl.col("run_id") == self.find_run(run))
+        return rows.collect()
+
+    def find_run(self, name: str, task: str | None = None) -> str:
+        """The id of a run by name: an id, a unique prefix, ``@tag``, ``latest`` or ``latest~1``.
+
+        Parameters
+        ----------
+        name
+            ``@tag`` is the newest run with that tag; ``latest~1`` the one before the newest.
+        task
+            Look only at runs of this task. Without it, ``latest`` is the newest of all and
+            ``latest~1`` the one before it of the same task.
+
+        Raises
+        ------
+        UnknownRun
+            No run is called that, or several are.
+        """
+        runs = self.runs()
+        if not runs.height:
+            raise UnknownRun(f"the lab at {self.path} holds no runs; ingest some first")
+        if name in runs["run_id"]:
+            return name
+        if task is not None:
+            runs = runs.filter(pl.col("task") == task)
+        if name.startswith("@"):
+            runs = runs.filter(pl.col("tags").list.contains(name[1:]))
+            found = runs["run_id"].to_list()[-1:]
+        elif relative := RELATIVE.fullmatch(name):
+            if task is None:
+                runs = runs.filter(pl.col("task").eq_missing(runs["task"][-1]))
+            found = runs["run_id"].reverse()[int(relative[1] or 0) :].to_list()[:1]
+        else:
+            found = [run for run in runs["run_id"] if run.startswith(name)] if name else []
+        if len(found) == 1:
+            return found[0]
+        some = ", ".join(found[:5] or runs["run_id"].to_list()[-5:])
+        what = "several runs start" if found else "no run is called or starts"
+        raise UnknownRun(f"{what} with {name!r}; there are {some}")
+
+    def ingest(
+        self,
+        *paths_or_frames: Any,
+        format: str | None = None,
+        columns: Mapping | None = None,
+        progress: Progress | None = None,
+    ) -> Ingest:
+        """Read files, folders or data frames into the lab.
+
+        Safe to repeat, to run several times at once and to kill: a source that is in the lab
+        already is skipped, and a source is either wholly in or not at all.
+
+        Parameters
+        ----------
+        *paths_or_frames
+            Files, folders (walked), or frames of any library that Narwhals knows.
+        format
+            Name of the reader, where content does not tell.
+        columns
+            Canonical name -> their name, for tables; added to ``[columns]`` of ``lab.toml``.
+        progress
+            Called before each source is read.
+
+        Raises
+        ------
+        LabError
+            A path does not exist, or the mapping does not fit a table.
+        """
+        if self._store.pinned is not None:
+            raise LabError("this is the lab as it was; ingest into the newest version")
+        mapping = {**self.settings.columns, **(columns or {})}
+        units = list(self._units(paths_or_frames, format, mapping))
+        return ingest(self._store, units, progress)
+
+    def _units(self, given: Iterable[Any], format: str | None, mapping: Mapping) -> Iterator[Unit]:
+        paths: list[Path] = []
+        for item in given:
+            if isinstance(item, str | os.PathLike):
+                paths.append(Path(item))
+            else:
+                yield frame_unit(item, mapping)
+        for path in walk(paths):
+            source = source_named(format) if format else recognise(path)
+            if source is None:
+                yield unknown_unit(path)
+                continue
+            if parts := source.parts(path) or ([path] if format else []):
+                yield file_unit(parts, source, mapping)
+
+    def record(self, report: str, verdict: Verdict, parameters: dict[str, Any]) -> None:
+        """Append a verdict of a report to the ``verdicts`` table."""
+        now = datetime.now(UTC)
+        newest = self._store.listed()["at"].max()
+        row = {
+            "report": report,
+            "as_of": newest or now,
+            "at": now,
+            "status": verdict.status,
+            "headline": verdict.headline,
+            "evidence": compact(verdict.to_dict()["evidence"]),
+            "lab_version": self.version,
+            "parameters": compact(parameters),
+        }
+        self._store.append("verdicts", pl.DataFrame([row], schema=SCHEMAS["verdicts"]))
+
+    def sweep(self) -> int:
+        """Delete what killed ingests left behind more than a day ago; returns the rows deleted."""
+        return self._store.sweep()
+
+
+def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
+    """Open the lab in a folder, making it (with a commented ``lab.toml``) if it is not there.
+
+    Without a path, the folder in the environment variable ``AIOPS_LAB``, else the demo lab.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> lab = open_lab(tempfile.mkdtemp())
+    >>> lab.runs().height
+    0
+    """
+    path = path or os.environ.get("AIOPS_LAB")
+    if not path:
+        return demo_lab()
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise LabError(f"{str(folder)!r} is a file; a lab is a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / SETTINGS
+    if not settings.exists() and not (folder / "tables").exists():
+        settings.write_text(TEMPLATE, "utf-8")
+    return Lab(folder)
+
+
+def demo_lab(path: str | os.PathLike[str] | None = None) -> Lab:
+    """The demo lab, built from the logs that come with the library; by default in the cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    lab = open_lab(path or cache / "aiops-lab" / "demo")
+    lab.ingest(shipped("logs"))
+    return lab

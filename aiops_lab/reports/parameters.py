@@ -1,0 +1,126 @@
+"""A notebook's parameters: its first tagged cell, read as data, checked before a kernel starts."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nbformat
+
+from aiops_lab.errors import BadSettings
+
+TAG = "parameters"
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: its name, its type as annotated, its default and its comment."""
+
+    name: str
+    annotation: str
+    default: Any
+    help: str
+
+    def read(self, text: str) -> Any:
+        """The value that a text from the command line stands for."""
+        options = [option.strip() for option in self.annotation.split("|")]
+        if "None" in options and text.lower() in ("none", "null", ""):
+            return None
+        kind = options[0].partition("[")[0]
+        if kind == "str":
+            return text
+        if kind == "list" and not text.lstrip().startswith("["):
+            return [part.strip() for part in text.split(",") if part.strip()]
+        if kind == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise BadSettings(
+                f"parameter {self.name} is {self.annotation}; {text!r} cannot be read as that"
+            ) from None
+
+    def check(self, value: Any) -> None:
+        """Refuse a value of another type."""
+        if not _fits(value, self.annotation):
+            raise BadSettings(
+                f"parameter {self.name} is {self.annotation}, "
+                f"not {type(value).__name__} ({value!r})"
+            )
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    for option in (part.strip() for part in annotation.split("|")):
+        outer, _, inner = option.rstrip("]").partition("[")
+        if option == "None":
+            if value is None:
+                return True
+        elif isinstance(value, bool) and outer != "bool":
+            continue
+        elif outer in KINDS and isinstance(value, KINDS[outer]):
+            return not (inner and isinstance(value, list)) or all(_fits(v, inner) for v in value)
+    return False
+
+
+def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
+    """The parameters a notebook declares, in order.
+
+    Raises
+    ------
+    BadSettings
+        The notebook has no parameters cell, or it holds more than annotated literals.
+    """
+    cells = [c for c in notebook.cells if TAG in c.get("metadata", {}).get("tags", [])]
+    if not cells:
+        raise BadSettings("the notebook has no cell tagged 'parameters'")
+    source = cells[0].source
+    lines = source.splitlines()
+    found = {}
+    for node in ast.parse(source).body:
+        if not (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and node.value is not None
+        ):
+            raise BadSettings(
+                f"the parameters cell holds more than parameters: {ast.unparse(node)}"
+            )
+        try:
+            default = ast.literal_eval(node.value)
+        except ValueError:
+            raise BadSettings(f"the default of {node.target.id} is not a plain value") from None
+        comment = re.search(r"#\s*(.*)$", lines[(node.end_lineno or 1) - 1])
+        name, annotation = node.target.id, ast.unparse(node.annotation)
+        found[name] = Parameter(name, annotation, default, comment[1] if comment else "")
+    return found
+
+
+def checked(notebook: nbformat.NotebookNode, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values given, by name and type as the notebook declares them.
+
+    Raises
+    ------
+    BadSettings
+        A name it does not have (the nearest is suggested), or a value of another type.
+    """
+    known = parameters_of(notebook)
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
+            raise BadSettings(f"the notebook has no parameter {name!r}{hint}")
+        known[name].check(value)
+    return dict(given)

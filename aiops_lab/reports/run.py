@@ -1,0 +1,115 @@
+"""One report: run a notebook with parameters, render its page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.lab import Lab
+from aiops_lab.reports.page import executed_verdict, render, write_text
+from aiops_lab.reports.parameters import checked, parameters_of
+from aiops_lab.shipped import shipped
+from aiops_lab.verdict import Verdict
+
+TIME_LIMIT = 1800
+"""Seconds a single cell may take."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One report that was run.
+
+    Attributes
+    ----------
+    name
+        The notebook's name.
+    page, notebook
+        The HTML page and the executed notebook.
+    verdict
+        What the notebook found; None where it has no verdict or did not get that far.
+    error
+        Why it could not be computed, if it could not.
+    """
+
+    name: str
+    page: Path
+    notebook: Path
+    verdict: Verdict | None
+    error: str | None
+
+
+def notebook_named(name: str, lab: Lab | None = None) -> Path:
+    """The notebook called `name`: a path, one of the lab's own, or one that is shipped."""
+    if name.endswith(".ipynb"):
+        if Path(name).is_file():
+            return Path(name)
+        raise BadSettings(f"there is no notebook {name!r}")
+    own = [lab.path / "notebooks"] if lab else []
+    for folder in [*own, shipped("notebooks")]:
+        path = folder / f"{name}.ipynb"
+        if path.is_file():
+            return path
+    known = ", ".join(path.stem for path in shipped_notebooks())
+    raise BadSettings(f"there is no notebook {name!r}; shipped are {known}")
+
+
+def shipped_notebooks() -> list[Path]:
+    """The notebooks that come with the library."""
+    return sorted(shipped("notebooks").glob("*.ipynb"))
+
+
+def run_report(
+    notebook: Path, lab: Lab, out: Path, parameters: Mapping[str, Any] | None = None
+) -> Report:
+    """Run a notebook on a lab and write its page and the executed notebook into `out`.
+
+    Parameters are checked by name and type before a kernel starts. A cell that fails gives a
+    report that shows how far it got.
+
+    Raises
+    ------
+    BadSettings
+        A parameter that the notebook does not have, or of another type.
+    """
+    source = nbformat.read(notebook, as_version=4)
+    given = checked(source, parameters or {})
+    if "lab" in parameters_of(source):
+        given.setdefault("lab", str(lab.path.resolve()))
+    out.mkdir(parents=True, exist_ok=True)
+    executed = out / f"{notebook.stem}.ipynb"
+    error = _execute(notebook, executed, given)
+    result = nbformat.read(executed, as_version=4)
+    verdict = executed_verdict(result)
+    page = out / f"{notebook.stem}.html"
+    shown = {name: value for name, value in given.items() if name != "lab"}
+    write_text(page, render(result, name=notebook.stem, lab=lab, parameters=shown))
+    if verdict is not None and error is None:
+        lab.record(notebook.stem, verdict, shown)
+    return Report(notebook.stem, page, executed, verdict, error)
+
+
+def _execute(notebook: Path, executed: Path, parameters: dict[str, Any]) -> str | None:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    # the kernel of this environment, whatever kernels the user has installed
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(executed),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            execution_timeout=TIME_LIMIT,
+            extra_arguments=["--log-level=40"],
+        )
+    except PapermillExecutionError as failure:
+        return f"{failure.ename}: {failure.evalue}"
+    return None

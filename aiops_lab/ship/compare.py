@@ -1,0 +1,401 @@
+"""Did a change make answers better or worse? Two runs over the same questions, as pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from aiops_lab.errors import BadSettings, NotComputable
+from aiops_lab.frames import Evals, evals
+from aiops_lab.ship import words
+from aiops_lab.ship.preflight import preflight
+from aiops_lab.stats.multiple import holm
+from aiops_lab.stats.paired import Paired, paired_difference, ratio
+from aiops_lab.verdict import Verdict
+
+BEHAVIOUR = ("tokens_in", "tokens_out", "cost_usd", "latency_s", "error")
+FEW, MANY = 2, 12
+"""A metadata key is taken for a slice when it has this many distinct values."""
+SMALLEST_SLICE = 5
+FLIP = 0.5
+"""A change counts as a flip from this share of the metric's range on."""
+ROW = {
+    "candidate_run": pl.String,
+    "metric": pl.String,
+    "n": pl.Int64,
+    "baseline": pl.Float64,
+    "candidate": pl.Float64,
+    "difference": pl.Float64,
+    "standard_error": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "p_value": pl.Float64,
+    "method": pl.String,
+    "direction": pl.Int64,
+}
+JUDGED = {**ROW, "p_adjusted": pl.Float64}
+RATIO = {"ratio": pl.Float64, "ratio_low": pl.Float64, "ratio_high": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of a candidate with a baseline; see `compare_runs`.
+
+    Attributes
+    ----------
+    verdict
+        The answer.
+    metrics
+        A row a score: n questions, both means over them, the paired difference (candidate less
+        baseline), its standard error and 95 % interval, p-value and method.
+    behaviour
+        The same for tokens, cost (US dollars), latency (seconds) and the share of errors, with
+        the ratio of geometric means and its interval.
+    slices
+        The same for each slice: by, slice, ...; `p_adjusted` is Holm's over all slices.
+    flips
+        Questions whose score changed by half the metric's range or more, with both answers.
+    unmatched
+        Questions that only one side answered: sample_id, side.
+    preflight
+        May these runs be compared? check, status, detail.
+    settings
+        All that is needed to do it again.
+    """
+
+    verdict: Verdict
+    metrics: pl.DataFrame
+    behaviour: pl.DataFrame
+    slices: pl.DataFrame
+    flips: pl.DataFrame
+    unmatched: pl.DataFrame
+    preflight: pl.DataFrame
+    runs: pl.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        frames = ("metrics", "behaviour", "slices", "flips", "unmatched", "preflight")
+        return {
+            "verdict": self.verdict.to_dict(),
+            **{name: getattr(self, name).to_dicts() for name in frames},
+            "settings": self.settings,
+        }
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        return self.verdict._repr_mimebundle_(**options)
+
+
+def compare_runs(
+    lab: Any,
+    *,
+    baseline: str,
+    candidate: str,
+    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    cluster: str | None = None,
+    margin: float | None = None,
+) -> Comparison:
+    """Compare two runs question by question.
+
+    The question is the unit: epochs are averaged first. An answer without a score is left out of
+    that metric, never counted as 0.
+
+    Parameters
+    ----------
+    lab
+        A Lab, or one flat table with canonical columns.
+    baseline, candidate
+        Runs, by any name that `Lab.find_run` knows.
+    metrics
+        Scores to compare; all that both runs have by default.
+    by
+        Columns or metadata keys to slice by; by default every metadata key with 2 to 12 values.
+    cluster
+        A column or metadata key of questions that belong together; by default the cluster that
+        the log names.
+    margin
+        The loss that is accepted, in the metric's own unit. With one the verdict is ok (the loss
+        is smaller), fail (it is larger) or inconclusive; without, warn (clearly worse), ok
+        (clearly better) or inconclusive.
+
+    Raises
+    ------
+    UnknownRun
+        A run is not there.
+    NotComputable
+        The two runs share no score.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> table = pl.DataFrame({
+    ...     "run_id": ["a"] * 6 + ["b"] * 6,
+    ...     "sample_id": [1, 2, 3, 4, 5, 6] * 2,
+    ...     "value": [1, 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1],
+    ... })
+    >>> found = compare_runs(table, baseline="a", candidate="b")
+    >>> found.verdict.status
+    'inconclusive'
+    """
+    data = evals(lab, baseline, candidate)
+    if margin is not None and margin < 0:
+        raise BadSettings(f"a margin is the loss that is accepted, 0 or more, not {margin}")
+    base_run, cand_run = data.run_ids
+    if base_run == cand_run:
+        raise BadSettings(f"baseline and candidate are the same run, {base_run}")
+    samples = _questions(data.samples, cluster)
+    pairs = _pairs(data.scores, base_run, cand_run, metrics)
+    chosen = pairs["metric"].unique(maintain_order=True).to_list()
+    if not chosen:
+        raise NotComputable(_nothing_shared(data, metrics))
+    clusters = samples.select("sample_id", "cluster").unique("sample_id", keep="first")
+    pairs = pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
+    common = {"candidate_run": cand_run}
+    rows = _judged(
+        [
+            common
+            | {"metric": metric, "direction": data.better(metric)}
+            | asdict(_difference(part))
+            for metric, part in _parts(pairs, "metric")
+        ],
+        JUDGED,
+    )
+    directions = dict(rows.select("metric", "direction").iter_rows())
+    slices = _slices(pairs, samples, by, common, directions)
+    checks = preflight(data, base_run, cand_run)
+    behaviour = _behaviour(samples, base_run, cand_run)
+    verdict = words.verdict(rows, slices, behaviour, checks, margin)
+    return Comparison(
+        verdict=verdict,
+        metrics=rows,
+        behaviour=behaviour,
+        slices=slices,
+        flips=_flips(pairs, data, base_run, cand_run),
+        unmatched=_unmatched(samples, base_run, cand_run),
+        preflight=checks,
+        runs=data.runs,
+        settings={
+            "baseline": base_run,
+            "candidate": cand_run,
+            "metrics": chosen,
+            "by": slices["by"].unique(maintain_order=True).to_list(),
+            "cluster": cluster,
+            "margin": margin,
+            **data.origin,
+        },
+    )
+
+
+def _questions(samples: pl.DataFrame, cluster: str | None) -> pl.DataFrame:
+    """Samples with their error as a figure, and the cluster asked for."""
+    samples = samples.with_columns(error=pl.col("error").is_not_null().cast(pl.Float64))
+    if cluster is None:
+        return samples
+    return samples.with_columns(_key(samples, cluster).alias("cluster"))
+
+
+def _key(samples: pl.DataFrame, name: str) -> pl.Series:
+    """A column of the samples or a key of their metadata, as text."""
+    if name in samples.columns and name != "metadata":
+        return samples[name].cast(pl.String)
+    values = _metadata(samples)
+    if name not in values.columns:
+        known = ", ".join(values.columns) or "none"
+        raise BadSettings(f"no column or metadata key {name!r}; the metadata keys are {known}")
+    return values[name]
+
+
+def _metadata(samples: pl.DataFrame) -> pl.DataFrame:
+    """A text column for each metadata key whose values are plain."""
+    texts = samples["metadata"]
+    parsed = {text: msgspec.json.decode(text) for text in texts.unique() if text}
+    keys = {k: None for found in parsed.values() for k, v in found.items() if _is_plain(v)}
+    columns = {
+        key: texts.replace_strict(
+            {text: _plain(found.get(key)) for text, found in parsed.items()},
+            default=None,
+            return_dtype=pl.String,
+        )
+        for key in keys
+    }
+    return pl.DataFrame(columns)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | bool | int | float)
+
+
+def _plain(value: Any) -> str | None:
+    return None if not _is_plain(value) else value if isinstance(value, str) else json.dumps(value)
+
+
+def _pairs(
+    scores: pl.DataFrame, base_run: str, cand_run: str, metrics: Sequence[str] | None
+) -> pl.DataFrame:
+    """A row a metric and question that both runs scored: metric, sample_id, baseline, candidate."""
+    if metrics:
+        unknown = sorted(set(metrics) - set(scores["metric"]))
+        if unknown:
+            there = ", ".join(scores["metric"].unique(maintain_order=True))
+            raise BadSettings(f"no metric {unknown[0]!r}; the runs have {there}")
+        scores = scores.filter(pl.col("metric").is_in(list(metrics)))
+    means = (
+        scores.drop_nulls("value")
+        .group_by("run_id", "metric", "sample_id", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
+    sides = (
+        means.filter(pl.col("run_id") == run).select(
+            "metric", "sample_id", pl.col("value").alias(side)
+        )
+        for run, side in ((base_run, "baseline"), (cand_run, "candidate"))
+    )
+    left, right = sides
+    return left.join(right, on=["metric", "sample_id"], maintain_order="left")
+
+
+def _parts(frame: pl.DataFrame, *keys: str) -> Iterator[tuple[Any, pl.DataFrame]]:
+    for key, part in frame.group_by(keys, maintain_order=True):
+        yield (key if len(keys) > 1 else key[0]), part
+
+
+def _difference(part: pl.DataFrame) -> Paired:
+    clustered = part["cluster"].null_count() == 0
+    return paired_difference(
+        part["baseline"].to_numpy(),
+        part["candidate"].to_numpy(),
+        part["cluster"].to_numpy() if clustered else None,
+    )
+
+
+def _nothing_shared(data: Evals, metrics: Sequence[str] | None) -> str:
+    by_run = {
+        run: set(data.scores.filter(pl.col("run_id") == run).drop_nulls("value")["metric"])
+        for run in data.run_ids
+    }
+    if not all(by_run.values()):
+        empty = [run for run, found in by_run.items() if not found]
+        return (
+            f"run {empty[0]} has no scores; "
+            "name its score columns: [columns] value = [...] in lab.toml"
+        )
+    if not set.intersection(*by_run.values()):
+        names = "; ".join(f"{run} has {', '.join(sorted(found))}" for run, found in by_run.items())
+        return f"the runs share no score: {names}"
+    return "the runs share no scored question: compare two runs over the same questions"
+
+
+def _slices(
+    pairs: pl.DataFrame,
+    samples: pl.DataFrame,
+    by: str | Sequence[str] | None,
+    common: dict[str, Any],
+    directions: dict[str, int],
+) -> pl.DataFrame:
+    """The comparison within each slice of at least a few questions."""
+    first = samples.unique("sample_id", keep="first", maintain_order=True)
+    if by is None:
+        keys = _metadata(first)
+        counts = {name: keys[name].drop_nulls().n_unique() for name in keys.columns}
+        columns = keys.select(name for name, count in counts.items() if FEW <= count <= MANY)
+    else:
+        names = [by] if isinstance(by, str) else list(by)
+        columns = pl.DataFrame({name: _key(first, name) for name in names})
+    rows = []
+    for name in columns.columns:
+        keyed = pl.DataFrame({"sample_id": first["sample_id"], "slice": columns[name]}).drop_nulls()
+        sliced = pairs.join(keyed, on="sample_id", maintain_order="left")
+        rows += [
+            {"by": name, "slice": value, **common, "metric": metric}
+            | {"direction": directions[metric]}
+            | asdict(_difference(part))
+            for (metric, value), part in _parts(sliced.sort("slice"), "metric", "slice")
+            if part.height >= SMALLEST_SLICE
+        ]
+    return _judged(rows, {"by": pl.String, "slice": pl.String, **JUDGED})
+
+
+def _judged(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
+    """Rows with their p-values corrected (Holm) for having looked at all of them."""
+    adjusted = holm([row["p_value"] for row in rows])
+    return pl.DataFrame(
+        [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)], schema=schema
+    )
+
+
+def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFrame:
+    """Tokens, cost, latency and errors, as pairs; measures that no answer has are left out."""
+    long = samples.unpivot(
+        on=BEHAVIOUR, index=["run_id", "sample_id", "cluster"], variable_name="metric"
+    )
+    pairs = _pairs(long, base_run, cand_run, None)
+    clusters = samples.select("sample_id", "cluster").unique("sample_id", keep="first")
+    pairs = pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
+    rows = []
+    for metric, part in _parts(pairs, "metric"):
+        if (
+            metric == "error"
+            and not part.select(pl.sum_horizontal("baseline", "candidate").sum()).item()
+        ):
+            continue
+        times = ratio(part["baseline"].to_numpy(), part["candidate"].to_numpy())
+        known = metric != "error" and times.n == part.height
+        rows.append(
+            {
+                "candidate_run": cand_run,
+                "metric": metric,
+                "direction": -1,
+                **asdict(_difference(part)),
+                "ratio": times.difference if known else None,
+                "ratio_low": times.low if known else None,
+                "ratio_high": times.high if known else None,
+            }
+        )
+    return pl.DataFrame(rows, schema={**ROW, **RATIO})
+
+
+def _flips(pairs: pl.DataFrame, data: Evals, base_run: str, cand_run: str) -> pl.DataFrame:
+    """Questions whose score turned, the largest change first, with both answers."""
+    span = (
+        pl.max_horizontal("baseline", "candidate").max()
+        - pl.min_horizontal("baseline", "candidate").min()
+    )
+    change = pl.col("candidate") - pl.col("baseline")
+    turned = (
+        pairs.with_columns(difference=change, span=span.over("metric"))
+        .filter((pl.col("difference").abs() >= FLIP * pl.col("span")) & (pl.col("difference") != 0))
+        .sort(pl.col("difference").abs() / pl.col("span"), descending=True, maintain_order=True)
+    )
+    texts = data.samples.sort("epoch").unique(["run_id", "sample_id"], keep="first")
+    asked = texts.filter(pl.col("run_id") == base_run).select(
+        "sample_id", "input", "target", baseline_output="output"
+    )
+    answered = texts.filter(pl.col("run_id") == cand_run).select(
+        "sample_id", candidate_output="output"
+    )
+    return (
+        turned.select("sample_id", "metric", "baseline", "candidate", "difference")
+        .join(asked, on="sample_id", how="left", maintain_order="left")
+        .join(answered, on="sample_id", how="left", maintain_order="left")
+    )
+
+
+def _unmatched(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFrame:
+    ids = {
+        side: samples.filter(pl.col("run_id") == run)
+        .select("sample_id")
+        .unique(maintain_order=True)
+        for side, run in (("baseline", base_run), ("candidate", cand_run))
+    }
+    return pl.concat(
+        ids[side]
+        .join(ids[other], on="sample_id", how="anti", maintain_order="left")
+        .with_columns(side=pl.lit(side))
+        for side, other in (("baseline", "candidate"), ("candidate", "baseline"))
+    )

@@ -1,0 +1,546 @@
+"""Inspect AI logs: ``.eval`` archives (finished, cancelled or killed) and ``.json`` files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from aiops_lab.errors import BadSource
+from aiops_lab.sources.archive import Archive
+from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.jsonio import Buffer, compact, decode, mapped
+from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
+from aiops_lab.tables import digest
+
+START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
+LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+JUDGE_ROLES = ("grader", "judge", "scorer")
+
+
+class Usage(Struct):
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    total_tokens: Count | None = None
+    input_tokens_cache_read: Count | None = None
+    input_tokens_cache_write: Count | None = None
+    total_cost: float | None = None
+
+
+class Score(Struct):
+    value: Any = None
+    answer: Any = None
+    explanation: str | None = None
+
+
+class Message(Struct):
+    role: str = ""
+    content: Any = None
+
+
+class Choice(Struct):
+    message: Message | None = None
+    stop_reason: str | None = None
+
+
+class Output(Struct):
+    model: str | None = None
+    choices: list[Choice] = []
+    completion: str | None = None
+
+
+class Answer(Struct):
+    """What a summary and a full sample have in common."""
+
+    id: int | str
+    epoch: Count = 1
+    metadata: dict[str, Any] | None = None
+    scores: dict[str, Score] | None = None
+    score: Score | None = None
+    model_usage: dict[str, Usage] | None = None
+    role_usage: dict[str, Usage] | None = None
+    total_time: float | None = None
+    working_time: float | None = None
+    error: Any = None
+    limit: Any = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return str(self.id), self.epoch
+
+
+class Sample(Answer):
+    """A full sample without its events."""
+
+    input: Any = None
+    target: Any = None
+    choices: list[str] | None = None
+    messages: list[Raw] | None = None
+    output: Output | None = None
+    attachments: Raw = Raw(b"")
+
+
+class Header(Struct):
+    """The head of a log; in the ``.json`` form the samples follow in it."""
+
+    eval: dict[str, Any]
+    version: int = 1
+    status: str | None = None
+    plan: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+    stats: dict[str, Any] | None = None
+    error: Any = None
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+    invalidated: bool = False
+    samples: list[Raw] | None = None
+
+
+HEADERS = msgspec.json.Decoder(Header)
+SUMMARY_LISTS = msgspec.json.Decoder(list[Answer])
+RAW_LISTS = msgspec.json.Decoder(list[Raw])
+ANSWERS = msgspec.json.Decoder(Answer)
+SAMPLES = msgspec.json.Decoder(Sample)
+MESSAGES = msgspec.json.Decoder(Message)
+ATTACHMENTS = msgspec.json.Decoder(dict[str, str])
+A = TypeVar("A", bound=Answer)
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether this is an Inspect log."""
+    if head.startswith(b"PK\x03\x04"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - len(head)))
+            return any(name.encode() in head + file.read() for name in (START, HEADER))
+    start = head.lstrip(b"\xef\xbb\xbf \r\n\t")
+    return (
+        start.startswith(b"{")
+        and b'"eval"' in start
+        and b'"task"' in start
+        and (b'"eval_id"' in start or b'"task_id"' in start)
+    )
+
+
+def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
+    """Read one log; without `texts` only what the summaries hold (scores, tokens, times)."""
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+    yield from _read_archive(path, texts) if zipped else _read_json(path, texts)
+
+
+def _read_archive(path: Path, texts: bool) -> Iterator[Batch]:
+    with Archive(path) as archive:
+        problems: list[Problem] = []
+        header = _header(archive, problems)
+        summaries = _summaries(archive, problems)
+        members = _sample_members(archive) if texts or not summaries else []
+        answers = _members(archive, members, summaries, problems)
+        yield from _batches(path, header, answers, problems, texts)
+
+
+def _header(archive: Archive, problems: list[Problem]) -> Header:
+    for name in (HEADER, START):
+        if name in archive:
+            try:
+                return decode(archive.read(name), HEADERS, name)
+            except BadSource as error:
+                problems.append(Problem(error.place, error.reason))
+    reason = "; ".join(f"{p.place}: {p.reason}" for p in problems)
+    raise BadSource(f"no readable header ({reason or 'neither header.json nor a journal'})")
+
+
+def _summaries(archive: Archive, problems: list[Problem]) -> dict[tuple[str, int], Answer]:
+    """The newest summary of each answer; an unfinished log has them only in its journal."""
+    journal = sorted(
+        (name for name in archive.names if name.startswith("_journal/summaries/")),
+        key=lambda name: (len(name), name),
+    )
+    found: dict[tuple[str, int], Answer] = {}
+    for name in [SUMMARIES] if SUMMARIES in archive else journal:
+        try:
+            data = archive.read(name)
+            try:
+                listed: Iterable[Answer] = SUMMARY_LISTS.decode(data)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                raws = decode(data, RAW_LISTS, name)
+                listed = _each(((f"{name}[{i}]", raw) for i, raw in enumerate(raws)), problems)
+            found.update((answer.key, answer) for answer in listed)
+        except BadSource as error:
+            problems.append(Problem(error.place, error.reason))
+    return found
+
+
+def _each(raws: Iterable[tuple[str, Raw]], problems: list[Problem]) -> Iterator[Answer]:
+    for place, raw in raws:
+        try:
+            yield decode(raw, ANSWERS, place)
+        except BadSource as error:
+            problems.append(Problem(error.place, error.reason))
+
+
+def _sample_members(archive: Archive) -> list[str]:
+    """Whole samples, and the shells of samples that are stored in chunks."""
+    return [
+        name
+        for name in archive.names
+        if name.startswith("samples/")
+        and (name.endswith("/sample.json") or (name.endswith(".json") and name.count("/") == 1))
+    ]
+
+
+def _members(
+    archive: Archive,
+    members: list[str],
+    summaries: dict[tuple[str, int], Answer],
+    problems: list[Problem],
+) -> Iterator[tuple[str, Answer]]:
+    """Each answer once: the full sample where it can be read, else its summary."""
+    left = dict(summaries)
+    for name in members:
+        try:
+            sample = decode(archive.read(name), SAMPLES, name)
+        except BadSource as error:
+            problems.append(Problem(error.place, error.reason))
+            continue
+        summary = left.pop(sample.key, None)
+        if summary is None and sample.key in summaries:
+            problems.append(Problem(name, f"a second sample {sample.id!r} of this epoch"))
+            continue
+        if summary is not None and summary.scores:
+            sample.scores = summary.scores
+        yield name, sample
+    for answer in left.values():
+        yield SUMMARIES, answer
+
+
+def _read_json(path: Path, texts: bool) -> Iterator[Batch]:
+    problems: list[Problem] = []
+    data: Buffer = mapped(path)
+    header = decode(data, HEADERS)
+    raws, header.samples = header.samples or [], None
+    yield from _batches(path, header, _json_samples(raws, problems), problems, texts)
+
+
+def _json_samples(raws: list[Raw], problems: list[Problem]) -> Iterator[tuple[str, Answer]]:
+    """The samples of a ``.json`` log; of two with one id and epoch the last, as Inspect does."""
+    seen: set[tuple[str, int]] = set()
+    for index, raw in reversed(list(enumerate(raws))):
+        place = f"/samples/{index}"
+        try:
+            sample = decode(raw, SAMPLES, place)
+        except BadSource as error:
+            problems.append(Problem(error.place, error.reason))
+            continue
+        if sample.key in seen:
+            problems.append(Problem(place, f"an older sample {sample.id!r} of this epoch"))
+            continue
+        seen.add(sample.key)
+        yield place, sample
+
+
+def _batches(
+    path: Path,
+    header: Header,
+    answers: Iterable[tuple[str, Answer]],
+    problems: list[Problem],
+    texts: bool,
+) -> Iterator[Batch]:
+    run_id = _run_id(header.eval)
+    cluster_key, kinds = _cluster_key(header.eval), _scorer_kinds(header.eval)
+    rows, served, count = Rows(), Counter[str](), 0
+    for place, answer in answers:
+        try:
+            _add(
+                rows,
+                run_id,
+                answer,
+                f"{path.resolve().as_uri()}#{place}",
+                texts,
+                cluster_key,
+                kinds,
+            )
+        except BadSource as error:
+            problems.append(Problem(place, error.reason))
+            continue
+        count += 1
+        if isinstance(answer, Sample) and answer.output and answer.output.model:
+            served[answer.output.model] += 1
+        if rows.full:
+            yield rows.batch()
+    rows.add("runs", **_run(path, header, run_id, served))
+    _add_artefacts(rows, header)
+    status = _status(header)
+    stats = header.stats or {}
+    ended = when(stats.get("completed_at")) or when(header.eval.get("created"))
+    yield rows.batch(problems, [run_summary(run_id, count, status == "success", ended)])
+
+
+def _run_id(spec: dict[str, Any]) -> str:
+    found = spec.get("eval_id") or ".".join(
+        str(spec[key]) for key in ("run_id", "task_id") if spec.get(key)
+    )
+    if not found:
+        raise BadSource("the log names no eval_id, run_id or task_id", "eval")
+    return str(found)
+
+
+def _status(header: Header) -> str:
+    return "invalidated" if header.invalidated else header.status or "started"
+
+
+def _add(
+    rows: Rows,
+    run_id: str,
+    answer: Answer,
+    uri: str,
+    texts: bool,
+    cluster_key: str | None,
+    kinds: dict[str, str],
+) -> None:
+    sample_id, epoch = answer.key
+    metadata = answer.metadata or {}
+    cluster = metadata.get(cluster_key) if cluster_key else None
+    rows.add(
+        "samples",
+        run_id=run_id,
+        sample_id=sample_id,
+        epoch=epoch,
+        cluster=None if cluster is None else str(cluster),
+        error=_message(answer.error),
+        latency_s=answer.working_time if answer.working_time is not None else answer.total_time,
+        metadata=compact(thin(metadata)) if metadata else None,
+        detail_uri=uri,
+        **_tokens(answer),
+        **(_texts(answer) if texts and isinstance(answer, Sample) else {}),
+    )
+    scores = answer.scores or ({"score": answer.score} if answer.score else {})
+    for scorer, score in scores.items():
+        for metric, value in _flatten(scorer, score.value):
+            figure, passed, label = _value(value)
+            rows.add(
+                "scores",
+                run_id=run_id,
+                sample_id=sample_id,
+                epoch=epoch,
+                metric=metric,
+                value=figure,
+                passed=passed,
+                label=label,
+                scorer=scorer,
+                scorer_kind=kinds.get(scorer, "code"),
+                explanation=score.explanation,
+            )
+
+
+def _flatten(scorer: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from ((f"{scorer}/{key}", item) for key, item in value.items())
+    elif isinstance(value, list):
+        yield from ((f"{scorer}/{index}", item) for index, item in enumerate(value))
+    else:
+        yield scorer, value
+
+
+def _value(value: Any) -> tuple[float | None, bool | None, str | None]:
+    """A score as number, pass and label, by the rules of Inspect's own ``value_to_float``.
+
+    A word that Inspect would count as 0 with a warning is unscored here, and kept as a label.
+    """
+    match value:
+        case bool():
+            return float(value), value, None
+        case int() | float():
+            return number(value), None, None
+        case str() if value in LETTERS:
+            return LETTERS[value], None if value == "P" else value == "C", value
+        case str() if value.lower() in WORDS:
+            return WORDS[value.lower()], WORDS[value.lower()] == 1.0, value
+        case str():
+            return number(value), None, value
+    return None, None, None
+
+
+def _tokens(answer: Answer) -> dict[str, Any]:
+    """Tokens of the system under test, those of a model that graded it, and the cost of both."""
+    usages = list((answer.model_usage or {}).values())
+    judges = [u for role, u in (answer.role_usage or {}).items() if role in JUDGE_ROLES]
+
+    def total(of: list[Usage], *fields: str) -> int | None:
+        values = [v for u in of for f in fields if (v := getattr(u, f)) is not None]
+        return sum(values) if values else None
+
+    prompt = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
+    tokens_in, tokens_out = total(usages, *prompt), total(usages, "output_tokens")
+    costs = [u.total_cost for u in usages if u.total_cost is not None]
+    return {
+        "tokens_in": tokens_in if tokens_in is None else tokens_in - (total(judges, *prompt) or 0),
+        "tokens_out": tokens_out
+        if tokens_out is None
+        else tokens_out - (total(judges, "output_tokens") or 0),
+        "tokens_judge": total(judges, "total_tokens"),
+        "cost_usd": sum(costs) if costs else None,
+    }
+
+
+def _texts(sample: Sample) -> dict[str, Any]:
+    attachments: dict[str, str] = {}
+
+    def resolve(text: str | None) -> str | None:
+        if text and text.startswith("attachment://") and len(sample.attachments) > 4:
+            if not attachments:
+                attachments.update(decode(sample.attachments, ATTACHMENTS, "attachments"))
+            return attachments.get(text.removeprefix("attachment://"), text)
+        return text
+
+    asked, target = _input(sample.input, resolve), _target(sample.target)
+    prompt = _prompt(sample.messages or [], resolve)
+    output = sample.output or Output()
+    choice = output.choices[0] if output.choices else Choice()
+    said = output.completion or (_content(choice.message.content) if choice.message else None)
+    limit = sample.limit.get("type") if isinstance(sample.limit, dict) else sample.limit
+    if sample.choices:
+        asked = "\n".join([asked or "", *(f"- {choice}" for choice in sample.choices)])
+    return {
+        "input": asked,
+        "target": target,
+        "output": resolve(said),
+        "finish_reason": f"{limit} limit" if limit else choice.stop_reason,
+        "input_digest": None if asked is None else digest(asked),
+        "target_digest": None if target is None else digest(target),
+        "prompt_digest": None if prompt is None else digest(prompt),
+    }
+
+
+def _input(value: Any, resolve: Any) -> str | None:
+    if isinstance(value, list):
+        turns = [turn for turn in value if isinstance(turn, dict)]
+        return "\n\n".join(
+            f"{turn.get('role', '?')}: {resolve(_content(turn.get('content'))) or ''}"
+            for turn in turns
+        )
+    return resolve(value) if isinstance(value, str) else None
+
+
+def _target(value: Any) -> str | None:
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else compact(value)
+    return value if isinstance(value, str) and value else None
+
+
+def _content(content: Any) -> str | None:
+    """The text of a message's content, other parts named in brackets."""
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict)]
+        return "\n".join(
+            str(part.get("text") or part.get("reasoning") or "")
+            if part.get("type") in ("text", "reasoning", None)
+            else f"[{part.get('type')}]"
+            for part in parts
+        )
+    return content if isinstance(content, str) else None
+
+
+def _prompt(messages: list[Raw], resolve: Any) -> str | None:
+    """What the model was given before it first spoke."""
+    turns = []
+    for raw in messages:
+        message = decode(raw, MESSAGES, "messages")
+        if message.role == "assistant":
+            break
+        turns.append(f"{message.role}: {resolve(_content(message.content)) or ''}")
+    return "\n\n".join(turns) if turns else None
+
+
+def _message(error: Any) -> str | None:
+    if isinstance(error, dict):
+        error = error.get("message") or compact(error)
+    return str(error) if error else None
+
+
+def _cluster_key(spec: dict[str, Any]) -> str | None:
+    """The metadata key that a scorer's ``stderr(cluster=...)`` names."""
+    for scorer in spec.get("scorers") or []:
+        metrics = scorer.get("metrics") if isinstance(scorer, dict) else None
+        listed = chain.from_iterable(metrics.values()) if isinstance(metrics, dict) else metrics
+        for metric in listed or []:
+            options = metric.get("options") or {} if isinstance(metric, dict) else {}
+            if isinstance(options, dict) and options.get("cluster"):
+                return str(options["cluster"])
+    return None
+
+
+def _scorer_kinds(spec: dict[str, Any]) -> dict[str, str]:
+    """Scorers that ask a model are judges; nothing in a log marks people."""
+    scorers = [s for s in spec.get("scorers") or [] if isinstance(s, dict)]
+    kinds = {}
+    for scorer in scorers:
+        name = str(scorer.get("name"))
+        asks = "model_graded" in name or bool((scorer.get("options") or {}).get("model"))
+        kinds[name.rpartition("/")[2]] = kinds[name] = "model" if asks else "code"
+    return kinds
+
+
+def _prompt_text(header: Header) -> str | None:
+    steps = (header.plan or {}).get("steps")
+    return compact(steps) if steps else None
+
+
+def _configuration(header: Header) -> dict[str, Any]:
+    spec, results = header.eval, header.results or {}
+    keep = ("task_args", "model_args", "model_generate_config", "config", "model_roles", "packages")
+    scores = results.get("scores") or []
+    return {
+        **{key: spec[key] for key in keep if spec.get(key)},
+        "dataset": {k: v for k, v in (spec.get("dataset") or {}).items() if k != "sample_ids"},
+        "scorers": spec.get("scorers"),
+        "recorded": [
+            {k: score.get(k) for k in ("name", "scorer", "reducer", "metrics")}
+            for score in scores
+            if isinstance(score, dict)
+        ],
+    }
+
+
+def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[str, Any]:
+    spec = header.eval
+    metadata = header.metadata or spec.get("metadata") or {}
+    prompt = _prompt_text(header)
+    dataset = spec.get("dataset") or {}
+    revision = spec.get("revision") or {}
+    commit = revision.get("commit")
+    version = metadata.get("prompt_version") if isinstance(metadata, dict) else None
+    return {
+        "run_id": run_id,
+        "source": SOURCE.name,
+        "task": spec.get("task"),
+        "model": spec.get("model"),
+        "model_served": served.most_common(1)[0][0] if served else None,
+        "prompt_version": str(version) if version else prompt and digest(prompt)[:12],
+        "dataset_version": digest(compact({**dataset, "location": None}))[:12] if dataset else None,
+        "scorer_version": digest(compact(spec["scorers"]))[:12] if spec.get("scorers") else None,
+        "config": compact(_configuration(header)),
+        "started_at": when(spec.get("created")),
+        "status": _status(header),
+        "tags": [str(tag) for tag in header.tags or spec.get("tags") or []],
+        "git_commit": commit and f"{commit}{'+dirty' if revision.get('dirty') else ''}",
+    }
+
+
+def _add_artefacts(rows: Rows, header: Header) -> None:
+    texts = {
+        "prompt": _prompt_text(header),
+        "scorer": compact(header.eval["scorers"]) if header.eval.get("scorers") else None,
+        "config": compact(header.eval.get("model_generate_config") or {}),
+    }
+    for artefact, text in texts.items():
+        if text:
+            rows.artefact(artefact, text)
+
+
+SOURCE = Source("inspect", 1, sniff, read)

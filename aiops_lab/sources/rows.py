@@ -1,0 +1,107 @@
+"""Collecting rows of canonical tables while a file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Annotated, Any
+
+import polars as pl
+from msgspec import Meta
+
+from aiops_lab.sources.contract import Batch, Problem
+from aiops_lab.tables import SCHEMAS, digest
+
+Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer that a table can hold."""
+BATCH_ROWS = 20_000
+BATCH_CHARACTERS = 64 * 2**20
+SHORT = 1_024
+"""Longest metadata value kept in a table, in characters; the whole is in the source."""
+
+
+class Rows:
+    """Rows gathered by column, so that each frame is built once."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, dict[str, list[Any]]] = {}
+        self._count = self._characters = 0
+
+    def add(self, table: str, **values: Any) -> None:
+        """Add one row; columns not given are null."""
+        columns = self._columns.get(table)
+        if columns is None:
+            columns = self._columns[table] = {name: [] for name in SCHEMAS[table]}
+        for name, column in columns.items():
+            value = values.get(name)
+            column.append(value)
+            if isinstance(value, str):
+                self._characters += len(value)
+        self._count += 1
+
+    def artefact(self, artefact: str, text: str, version: str | None = None) -> None:
+        """Add the text of a prompt or configuration under its digest."""
+        mark = digest(text)
+        self.add(
+            "artefacts", artefact=artefact, version=version or mark[:12], digest=mark, content=text
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to hand over a batch."""
+        return self._count >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS
+
+    def batch(self, problems: Sequence[Problem] = (), runs: Sequence[dict[str, Any]] = ()) -> Batch:
+        """Hand over what was gathered and start again."""
+        tables = {
+            table: pl.DataFrame(columns, schema=SCHEMAS[table], strict=True)
+            for table, columns in self._columns.items()
+        }
+        self.__init__()
+        return Batch(tables, tuple(problems), tuple(runs))
+
+
+def run_summary(run_id: str, answers: int, finished: bool, ended_at: datetime | None) -> dict:
+    """What decides which of several files of one run is shown."""
+    return {
+        "run_id": run_id,
+        "complete": answers if finished else answers - 2**40,
+        "ended_at": ended_at,
+    }
+
+
+def thin(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without long values: long texts are cut, large structures left to the source."""
+    kept = {}
+    for key, value in metadata.items():
+        if isinstance(value, str):
+            kept[key] = value if len(value) <= SHORT else value[:SHORT] + "…"
+        elif not isinstance(value, dict | list) or len(str(value)) <= SHORT:
+            kept[key] = value
+    return kept
+
+
+def when(text: Any) -> datetime | None:
+    """An ISO time as UTC; a time without a zone is taken as UTC, nonsense as missing."""
+    if isinstance(text, int | float):
+        try:
+            return datetime.fromtimestamp(text, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or missing: NaN and infinities are not scores."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if isfinite(found) else None

@@ -1,0 +1,437 @@
+"""Plain tables: CSV, JSONL, JSON or Parquet files and data frames, by canonical or mapped names.
+
+A mapping names, for a canonical column, their column: a name, a dotted path into nested rows
+(``"data.correct"``), a constant (``"=accuracy"``), or for ``value`` a list of score columns. Three
+more keys shape nested JSON: ``rows`` (path of the list of rows), ``explode`` (path of a list in
+each row, one row an item) and ``where`` (path -> text that must match).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.jsonio import compact, decode, lines, mapped
+from aiops_lab.sources.rows import SHORT, run_summary
+from aiops_lab.tables import SCHEMAS, TIME, conform, digest
+
+SHAPING = ("rows", "explode", "where")
+KEY = ["run_id", "sample_id", "epoch"]
+CANONICAL = {**SCHEMAS["runs"], **SCHEMAS["samples"], **SCHEMAS["scores"]}
+DERIVED = {"source", "source_uri", "source_digest", "detail_uri", "config"}
+TRUE, FALSE = (
+    ("true", "1", "1.0", "yes", "pass", "passed"),
+    ("false", "0", "0.0", "no", "fail", "failed"),
+)
+ABSENT = ("", "nan", "null", "none", "na", "n/a")
+ANYTHING = msgspec.json.Decoder(Any)
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether this looks like a table at all; this reader is asked last."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:4] == b"PAR1" or start[:1] in (b"{", b"["):
+        return True
+    first = start.split(b"\n", 1)[0]
+    return b"\0" not in head and (b"," in first or b"\t" in first or b";" in first)
+
+
+def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
+    """Read one table file; a run without a name of its own is called after the file."""
+    mapping = mapping or {}
+    problems: list[Problem] = []
+    with path.open("rb") as file:
+        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:4] == b"PAR1":
+        frame = _parquet(path)
+    elif start[:1] in (b"{", b"[") or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        frame = _from_json(path, mapping, problems)
+        mapping = {name: theirs for name, theirs in mapping.items() if name not in SHAPING}
+    else:
+        frame = _csv(path, problems)
+    batch = from_frame(frame, mapping, default_run=path.stem, uri=path.resolve().as_uri())
+    yield Batch(batch.tables, [*problems, *batch.problems], batch.runs)
+
+
+def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: str) -> Batch:
+    """Rows of runs, samples and scores from one flat table.
+
+    Raises
+    ------
+    BadSource
+        No column says which question a row is about.
+    BadSettings
+        The mapping names a column that is not there, or a canonical name that does not exist.
+    """
+    places = (
+        pl.Series("_place", range(1, frame.height + 1)) if "_place" not in frame.columns else None
+    )
+    if places is not None:
+        frame = frame.with_columns(places)
+    columns, metrics = _pick(frame, mapping)
+    found = frame.select("_place", **columns)
+    if not {"sample_id", "input"} & set(columns):
+        raise BadSource(
+            "no column says which question a row is about; "
+            f"its columns are {', '.join(c for c in frame.columns if c != '_place')}. "
+            'Map one: [columns] sample_id = "their name" (in lab.toml, or --columns)'
+        )
+    used = {str(theirs).split(".")[0] for t in mapping.values() for theirs in _listed(t)}
+    used |= {name for name in CANONICAL if name in columns} | {"_place"}
+    rest = [name for name in frame.columns if name not in used and name != "metadata"]
+    found = found.with_columns(_metadata(frame, rest).alias("metadata"))
+    found = _defaults(found, default_run)
+    tall = _tall(found, frame, metrics)
+    typed, problems = _typed(tall)
+    typed, more = _keyed(typed)
+    tables = {
+        "runs": _runs(typed, uri),
+        "samples": _first(typed, "samples", KEY, uri),
+        "scores": conform(typed.filter(pl.col("metric").is_not_null()), "scores"),
+    }
+    counts = tables["samples"].group_by("run_id", maintain_order=True).len()
+    runs = [run_summary(run, n, True, None) for run, n in counts.iter_rows()]
+    return Batch(tables, [*problems, *more], runs)
+
+
+def _listed(theirs: Any) -> list[Any]:
+    return theirs if isinstance(theirs, list) else [theirs]
+
+
+def _pick(frame: pl.DataFrame, mapping: Mapping) -> tuple[dict[str, pl.Expr], list[str]]:
+    """An expression a canonical column, and the names of the score columns of a wide table."""
+    unknown = sorted(set(mapping) - set(CANONICAL) - set(SHAPING))
+    if unknown:
+        raise BadSettings(
+            f"no canonical column {unknown[0]!r}; there are {', '.join(sorted(CANONICAL))}"
+        )
+    columns = {
+        name: pl.col(name)
+        for name in CANONICAL
+        if name in frame.columns and name not in mapping and name not in DERIVED
+    }
+    metrics: list[str] = []
+    for name, theirs in mapping.items():
+        if name in SHAPING:
+            continue
+        if name == "value":
+            metrics = [str(column) for column in _listed(theirs)]
+            for column in metrics:
+                _column(frame, column)
+        else:
+            columns[name] = _column(frame, theirs)
+    if not metrics and "value" in columns:
+        metrics = ["value"]
+    columns.pop("value", None)
+    return columns, metrics
+
+
+def _column(frame: pl.DataFrame, theirs: Any) -> pl.Expr:
+    if not isinstance(theirs, str):
+        raise BadSettings(f"a column is mapped to a name, not to {theirs!r}")
+    if theirs.startswith("="):
+        return pl.lit(theirs[1:])
+    if theirs in frame.columns:
+        return pl.col(theirs)
+    first, *path = theirs.split(".")
+    dtype = frame.schema.get(first)
+    expression = pl.col(first)
+    for step in path:
+        fields = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+        dtype = fields.get(step)
+        expression = expression.struct.field(step)
+    if dtype is None:
+        have = ", ".join(c for c in frame.columns if c != "_place")
+        raise BadSettings(f"there is no column {theirs!r}; its columns are {have}")
+    return expression
+
+
+def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Expr | pl.Series:
+    """The columns that are no canonical ones, as one JSON object a row."""
+    if "_metadata" in frame.columns:
+        return frame["_metadata"]
+    if not rest:
+        return pl.lit(None, pl.String)
+    shortened = frame.select(
+        pl.col(name).str.head(SHORT) if frame.schema[name] == pl.String else pl.col(name)
+        for name in rest
+    )
+    return shortened.select(pl.struct(rest).struct.json_encode())[rest[0]]
+
+
+def _defaults(found: pl.DataFrame, default_run: str) -> pl.DataFrame:
+    if "run_id" not in found.columns:
+        found = found.with_columns(run_id=pl.lit(default_run))
+    if "sample_id" not in found.columns:
+        texts = found["input"].cast(pl.String)
+        marks = {text: digest(text)[:16] for text in texts.unique() if text is not None}
+        found = found.with_columns(sample_id=texts.replace_strict(marks, return_dtype=pl.String))
+    return found
+
+
+def _tall(found: pl.DataFrame, frame: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
+    """One row a score: long tables are so already, each score column of a wide one is appended."""
+    long = "metric" in found.columns
+    if not metrics:
+        passed = "passed" in found.columns
+        value = pl.col("passed").cast(pl.String) if passed else pl.lit(None, pl.String)
+        metric = pl.col("metric") if long else pl.lit("passed" if passed else None, pl.String)
+        return found.with_columns(value=value, metric=metric)
+    if long and len(metrics) > 1:
+        raise BadSettings("a table with a metric column has one value column, not several")
+    return pl.concat(
+        found.with_columns(
+            frame.select(_column(frame, name).cast(pl.String)).to_series().alias("value"),
+            metric=pl.col("metric") if long else pl.lit(name),
+        )
+        for name in metrics
+    )
+
+
+def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Cast each column to its canonical type; rows with a value that does not fit are set aside."""
+    schema = {**CANONICAL, "_place": pl.Int64}
+    texts = found.with_columns(
+        (pl.col(c).struct.json_encode() if isinstance(found.schema[c], pl.Struct) else pl.col(c))
+        for c in found.columns
+    )
+    cast = texts.select(_cast(texts, name, schema[name]) for name in texts.columns)
+    bad = pl.Series([False] * found.height)
+    problems: list[Problem] = []
+    for name in cast.columns:
+        given = texts[name]
+        if given.dtype == pl.String:
+            given = given.set(_absent(given), None)
+        elif given.dtype.is_float():
+            given = given.fill_nan(None)
+        wrong = cast[name].is_null() & given.is_not_null()
+        for place, value in texts.filter(wrong).select("_place", name).head(1000).iter_rows():
+            problems.append(Problem(f"row {place}", f"{name}: {str(value)[:60]!r} does not fit"))
+        bad |= wrong
+    nameless = cast["sample_id"].is_null() | cast["run_id"].is_null()
+    for place in cast.filter(nameless & ~bad)["_place"]:
+        problems.append(Problem(f"row {place}", "no sample_id or run_id"))
+    return cast.filter(~(bad | nameless)), problems
+
+
+def _absent(texts: pl.Series) -> pl.Series:
+    return texts.str.strip_chars().str.to_lowercase().is_in(ABSENT).fill_null(False)
+
+
+def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
+    column, given = pl.col(name), frame.schema[name]
+    if name in ("run_id", "sample_id", "metric") or (dtype == pl.String and given != pl.String):
+        return column.cast(pl.String, strict=False)
+    if dtype == pl.String or given == dtype or given == pl.Null:
+        return column.cast(dtype)
+    if isinstance(dtype, pl.List):
+        return column.cast(pl.String).str.split(",").alias(name) if given == pl.String else column
+    if given != pl.String:
+        if dtype == pl.Float64:
+            number = column.cast(pl.Float64, strict=False)
+            return pl.when(number.is_finite()).then(number).alias(name)
+        return column.cast(dtype, strict=False)
+    text = column.str.strip_chars().str.to_lowercase()
+    if dtype == pl.Boolean:
+        return pl.when(text.is_in(TRUE)).then(True).when(text.is_in(FALSE)).then(False).alias(name)
+    if dtype == TIME:
+        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.when(number.is_finite()).then(number)
+    if dtype == pl.Int64:
+        return (
+            pl.when(number == number.round()).then(number.cast(pl.Int64, strict=False)).alias(name)
+        )
+    truth = pl.when(text.is_in(TRUE)).then(1.0).when(text.is_in(FALSE)).then(0.0)
+    return pl.coalesce(number, truth).alias(name)
+
+
+def _keyed(typed: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Give each row its epoch; of two different scores under one key the first is kept."""
+    over = ["run_id", "sample_id", "metric"]
+    if "epoch" not in typed.columns:
+        typed = typed.with_columns(epoch=pl.int_range(pl.len()).over(over) + 1)
+    typed = typed.with_columns(pl.col("epoch").fill_null(1))
+    again = typed.filter(pl.struct([*over, "epoch"]).is_first_distinct().not_())
+    problems = [
+        Problem(f"row {place}", f"a second row of question {sample!r}, epoch {epoch}, {metric}")
+        for place, sample, epoch, metric in again.select(
+            "_place", "sample_id", "epoch", "metric"
+        ).iter_rows()
+    ]
+    return typed.filter(pl.struct([*over, "epoch"]).is_first_distinct()), problems
+
+
+def _first(typed: pl.DataFrame, table: str, key: list[str], uri: str) -> pl.DataFrame:
+    """One row a key: the first value given of each column."""
+    columns = [c for c in SCHEMAS[table] if c in typed.columns and c not in key]
+    rows = typed.group_by(key, maintain_order=True).agg(
+        pl.col("_place").first(), *(pl.col(c).drop_nulls().first() for c in columns)
+    )
+    if table == "samples":
+        rows = rows.with_columns(
+            pl.format("{}#row {}", pl.lit(uri), "_place").alias("detail_uri"),
+            *(
+                pl.col(text).map_elements(digest, pl.String).alias(f"{text}_digest")
+                for text in ("input", "target")
+                if text in columns and f"{text}_digest" not in columns
+            ),
+        )
+    return conform(rows, table)
+
+
+def _runs(typed: pl.DataFrame, uri: str) -> pl.DataFrame:
+    runs = _first(typed, "runs", ["run_id"], uri)
+    return runs.with_columns(
+        source=pl.lit(SOURCE.name), task=pl.col("task").fill_null(pl.lit("table"))
+    )
+
+
+def _parquet(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadSource(f"not a complete Parquet file: {str(error)[:200]}") from None
+
+
+def _csv(path: Path, problems: list[Problem]) -> pl.DataFrame:
+    """All columns as text, so that ids stay as they are; rows of another width are set aside."""
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BadSource(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
+    first = text.split("\n", 1)[0]
+    separator = max(",\t;", key=first.count)
+    names = next(csv.reader([first.rstrip("\r")], delimiter=separator), [])
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadSource(f"two columns are called {twice!r}", "row 0")
+    try:
+        return pl.read_csv(data, separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError:
+        return _ragged(text, separator, problems)
+
+
+def _ragged(text: str, separator: str, problems: list[Problem]) -> pl.DataFrame:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows: list[list[str | None]] = []
+    names: list[str] = []
+    try:
+        names = next(reader, [])
+        for place, row in enumerate(reader, 1):
+            if len(row) == len(names):
+                rows.append([cell or None for cell in row] + [str(place)])
+            elif row:
+                problems.append(
+                    Problem(f"row {place}", f"{len(row)} cells where the header has {len(names)}")
+                )
+    except csv.Error as error:
+        problems.append(Problem(f"line {reader.line_num}", str(error)))
+    schema = dict.fromkeys([*names, "_place"], pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("_place").cast(pl.Int64)
+    )
+
+
+def _from_json(path: Path, mapping: Mapping, problems: list[Problem]) -> pl.DataFrame:
+    """Rows of nested JSON as flat text columns: the ones mapped, the ones named canonically."""
+    rows: list[dict[str, Any]] = []
+    places: list[int] = []
+    for place, row in _json_rows(path, mapping, problems):
+        for item in _exploded(row, mapping.get("explode")):
+            if all(str(_at(item, p)) == str(v) for p, v in (mapping.get("where") or {}).items()):
+                rows.append(item)
+                places.append(place)
+    wanted = {
+        str(t) for name, theirs in mapping.items() if name not in SHAPING for t in _listed(theirs)
+    }
+    paths = {path for path in wanted if not path.startswith("=")}
+    missing = sorted(path for path in paths if all(_at(row, path) is None for row in rows))
+    if missing and rows:
+        raise BadSettings(f"no row has {missing[0]!r}; the first row has {', '.join(rows[0])}")
+    used = {path.split(".")[0] for path in paths} | set(CANONICAL)
+    columns = [*sorted(paths), *(name for name in CANONICAL if name not in paths)]
+    rest = [{k: v for k, v in row.items() if k not in used} for row in rows]
+    data = {name: [_plain(_at(row, name)) for row in rows] for name in columns}
+    frame = pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String))
+    given = [name for name in columns if name in paths or frame[name].count()]
+    metadata = [compact({k: v for k, v in row.items() if len(str(v)) <= SHORT}) for row in rest]
+    seen = sorted({key for row in rows[:100] for key in row})
+    if not given:
+        raise BadSource(f"none of its keys is a canonical column: {', '.join(seen)[:500]}")
+    return frame.select(given).with_columns(
+        pl.Series("_place", places, pl.Int64), pl.Series("_metadata", metadata, pl.String)
+    )
+
+
+def _json_rows(
+    path: Path, mapping: Mapping, problems: list[Problem]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        document = decode(mapped(path), ANYTHING)
+    except BadSource as error:
+        several_lines = b"\n" in path.read_bytes().strip()
+        if not several_lines:
+            raise error
+        yield from _json_lines(path, problems)
+        return
+    listed = _at(document, mapping["rows"]) if "rows" in mapping else document
+    for place, row in enumerate(listed if isinstance(listed, list) else [listed], 1):
+        if isinstance(row, dict):
+            yield place, row
+        else:
+            problems.append(Problem(f"row {place}", "not an object"))
+
+
+def _json_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for place, line in lines(path):
+        try:
+            row = decode(line, ANYTHING, f"line {place}")
+        except BadSource as error:
+            problems.append(Problem(error.place, error.reason))
+            continue
+        if isinstance(row, dict):
+            yield place, row
+        else:
+            problems.append(Problem(f"line {place}", "not an object"))
+
+
+def _exploded(row: dict[str, Any], path: str | None) -> Iterator[dict[str, Any]]:
+    items = _at(row, path) if path else None
+    if not path or not isinstance(items, list):
+        yield row
+        return
+    for item in items:
+        yield {**row, path: item}
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path; a key that itself has dots is found first."""
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _plain(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+    return compact(value)
+
+
+SOURCE = Source("table", 1, sniff, read)

@@ -1,0 +1,204 @@
+"""Delta tables in a folder, with one commit point.
+
+Delta commits a table at a time, so a lab has a commit point of its own: the ``ingests`` table,
+written last. Every row of another table carries the random name of its attempt; ``ingests`` lists
+one attempt a source, and only rows of listed attempts are seen. What a killed or a second process
+left is never seen, and `Store.sweep` removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from aiops_lab.errors import LabError
+from aiops_lab.tables import KEYS, SCHEMAS, empty
+
+COMMIT_POINT = "aiops-lab-ingests"
+COMMIT_TRIES = 200
+SWEEP_AFTER = timedelta(days=1)
+OUTSIDE = ("ingests", "verdicts")
+"""Tables whose rows belong to no attempt."""
+
+
+class Store:
+    """The Delta tables below one folder.
+
+    Parameters
+    ----------
+    root
+        Folder of the tables, made on the first write.
+    version
+        Show everything as it was at this version of the ``ingests`` table; the newest if None.
+    """
+
+    def __init__(self, root: Path, version: int | None = None) -> None:
+        self.root = root
+        self.pinned = version
+
+    def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
+        try:
+            return DeltaTable(str(self.root / table), version=version)
+        except TableNotFoundError:
+            return None
+
+    @property
+    def version(self) -> int:
+        """The version shown: 0 while nothing was ever ingested."""
+        if self.pinned is not None:
+            return self.pinned
+        delta = self._delta("ingests")
+        return 0 if delta is None else delta.version()
+
+    def at(self, version: int) -> Store:
+        """The same tables as they were at `version`."""
+        newest = Store(self.root).version
+        if not 0 <= version <= newest:
+            raise LabError(f"this lab has the versions 0 to {newest}, not {version}")
+        return Store(self.root, version)
+
+    def listed(self) -> pl.DataFrame:
+        """The ingest shown of each source: by the newest reader that read it."""
+        if (delta := self._delta("ingests", self.pinned)) is None:
+            return empty("ingests")
+        return self._listed(delta)
+
+    @staticmethod
+    def _listed(delta: DeltaTable) -> pl.DataFrame:
+        rows = pl.read_delta(delta)
+        return rows.sort("reader_version", "at").unique("digest", keep="last", maintain_order=True)
+
+    def visible_runs(self) -> pl.DataFrame:
+        """The (run_id, attempt) shown: of several files of one run the most complete, then the
+        latest."""
+        runs = (
+            self.listed()
+            .select("attempt", "digest", "at", "runs")
+            .explode("runs")
+            .drop_nulls("runs")
+        )
+        order = ["complete", "ended_at", "digest"]
+        return (
+            runs.unnest("runs")
+            .sort(order, nulls_last=False)
+            .unique("run_id", keep="last", maintain_order=True)
+            .select("run_id", "attempt", "digest", "at")
+        )
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """The visible rows of a table, read when collected."""
+        if table not in SCHEMAS:
+            raise LabError(f"no table {table!r}; the tables are {', '.join(SCHEMAS)}")
+        if table == "ingests":
+            return self._ingests().lazy()
+        delta = self._delta(table)
+        if delta is None:
+            return empty(table).lazy()
+        rows = pl.scan_delta(delta)
+        if table == "verdicts":
+            return rows
+        if "run_id" in SCHEMAS[table]:
+            shown = self.visible_runs().select("run_id", "attempt")
+            rows = rows.join(shown.lazy(), on=["run_id", "attempt"], how="semi")
+        else:
+            shown = self.listed().select("attempt")
+            rows = rows.join(shown.lazy(), on="attempt", how="semi")
+            rows = rows.unique(KEYS[table], keep="any")
+        return rows.select(SCHEMAS[table].names())
+
+    def _ingests(self) -> pl.DataFrame:
+        """The ingests with the source that replaces each, if all its runs are shown from others."""
+        listed = self.listed()
+        shown = self.visible_runs().select("run_id", winner="digest")
+        replaced = (
+            listed.select("digest", "runs")
+            .explode("runs")
+            .drop_nulls("runs")
+            .unnest("runs")
+            .join(shown, on="run_id")
+            .group_by("digest")
+            .agg(
+                superseded_by=pl.when((pl.col("winner") != pl.col("digest")).all()).then(
+                    pl.col("winner").first()
+                )
+            )
+        )
+        return listed.join(replaced, on="digest", how="left", maintain_order="left")
+
+    def append(self, table: str, rows: pl.DataFrame) -> None:
+        """Append rows in one commit; concurrent appends do not conflict."""
+        if rows.height:
+            write_deltalake(self._made(table), rows, mode="append")
+
+    def commit(self, rows: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+        """Append to ``ingests`` what `rows` returns for the ingests listed at that moment.
+
+        Both of two processes that commit at once carry the same Delta application transaction, so
+        one fails and looks again at what is listed now.
+        """
+        for _ in range(COMMIT_TRIES):
+            delta = self._made("ingests")
+            new = rows(self._listed(delta))
+            if not new.height:
+                return new
+            mark = CommitProperties(
+                app_transactions=[Transaction(COMMIT_POINT, delta.version() + 1)],
+                max_commit_retries=0,
+            )
+            try:
+                write_deltalake(delta, new, mode="append", commit_properties=mark)
+            except CommitFailedError:
+                time.sleep(random.uniform(0.005, 0.05))
+            else:
+                return new
+        raise LabError("other processes kept writing to this lab; run the same command again")
+
+    def _made(self, table: str) -> DeltaTable:
+        """The Delta table, made where it is not there yet (perhaps by another process just now)."""
+        if (delta := self._delta(table)) is not None:
+            return delta
+        columns = dict(SCHEMAS[table])
+        if table not in OUTSIDE:
+            columns["attempt"] = pl.String()
+        path = self.root / table
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            return DeltaTable.create(str(path), pl.Schema(columns), mode="error")
+        except DeltaError:
+            if (delta := self._delta(table)) is None:
+                raise
+            return delta
+
+    def sweep(self, older_than: timedelta = SWEEP_AFTER) -> int:
+        """Delete rows of attempts that were never listed; returns how many."""
+        listed = set(self.listed()["attempt"])
+        limit = datetime.now(UTC) - older_than
+        swept = 0
+        for table in set(SCHEMAS) - set(OUTSIDE):
+            delta = self._delta(table)
+            if delta is None:
+                continue
+            attempts = pl.scan_delta(delta).select(pl.col("attempt").unique()).collect()["attempt"]
+            stale = [a for a in attempts if a not in listed and _begun(a) < limit]
+            if stale:
+                names = ", ".join(f"'{name}'" for name in stale)
+                swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
+        return swept
+
+
+def new_attempt() -> str:
+    """A name for one attempt to ingest one source: when it began, and something random."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{uuid4().hex[:12]}"
+
+
+def _begun(attempt: str) -> datetime:
+    return datetime.strptime(attempt[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)

@@ -1,0 +1,151 @@
+"""The canonical tables: one typed schema each, the language of the house.
+
+Times are UTC in microseconds, durations seconds, money US dollars, rates fractions.
+A missing value is null, never 0 or "".
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+TIME = pl.Datetime("us", "UTC")
+
+SCHEMAS: dict[str, pl.Schema] = {
+    "runs": pl.Schema(
+        {
+            "run_id": pl.String,
+            "source": pl.String,
+            "task": pl.String,
+            "model": pl.String,
+            "model_served": pl.String,
+            "prompt_version": pl.String,
+            "dataset_version": pl.String,
+            "scorer_version": pl.String,
+            "config": pl.String,
+            "started_at": TIME,
+            "status": pl.String,
+            "tags": pl.List(pl.String),
+            "git_commit": pl.String,
+            "source_uri": pl.String,
+            "source_digest": pl.String,
+        }
+    ),
+    "samples": pl.Schema(
+        {
+            "run_id": pl.String,
+            "sample_id": pl.String,
+            "epoch": pl.Int64,
+            "cluster": pl.String,
+            "input_digest": pl.String,
+            "prompt_digest": pl.String,
+            "target_digest": pl.String,
+            "input": pl.String,
+            "target": pl.String,
+            "output": pl.String,
+            "error": pl.String,
+            "finish_reason": pl.String,
+            "tokens_in": pl.Int64,
+            "tokens_out": pl.Int64,
+            "tokens_judge": pl.Int64,
+            "latency_s": pl.Float64,
+            "cost_usd": pl.Float64,
+            "metadata": pl.String,
+            "detail_uri": pl.String,
+        }
+    ),
+    "scores": pl.Schema(
+        {
+            "run_id": pl.String,
+            "sample_id": pl.String,
+            "epoch": pl.Int64,
+            "metric": pl.String,
+            "value": pl.Float64,
+            "passed": pl.Boolean,
+            "label": pl.String,
+            "scorer": pl.String,
+            "scorer_kind": pl.String,
+            "explanation": pl.String,
+        }
+    ),
+    "artefacts": pl.Schema(
+        {
+            "artefact": pl.String,
+            "version": pl.String,
+            "digest": pl.String,
+            "content": pl.String,
+        }
+    ),
+    "quarantine": pl.Schema(
+        {"digest": pl.String, "place": pl.String, "reason": pl.String, "at": TIME}
+    ),
+    "ingests": pl.Schema(
+        {
+            "digest": pl.String,
+            "attempt": pl.String,
+            "source_uri": pl.String,
+            "format": pl.String,
+            "reader_version": pl.Int64,
+            "at": TIME,
+            "rows": pl.List(pl.Struct({"table": pl.String, "rows": pl.Int64})),
+            "runs": pl.List(
+                pl.Struct({"run_id": pl.String, "complete": pl.Int64, "ended_at": TIME})
+            ),
+        }
+    ),
+    "verdicts": pl.Schema(
+        {
+            "report": pl.String,
+            "as_of": TIME,
+            "at": TIME,
+            "status": pl.String,
+            "headline": pl.String,
+            "evidence": pl.String,
+            "lab_version": pl.Int64,
+            "parameters": pl.String,
+        }
+    ),
+}
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "runs": ("run_id",),
+    "samples": ("run_id", "sample_id", "epoch"),
+    "scores": ("run_id", "sample_id", "epoch", "metric"),
+    "artefacts": ("artefact", "version", "digest"),
+    "quarantine": ("digest", "place"),
+    "ingests": ("digest",),
+    "verdicts": ("report", "as_of", "at"),
+}
+
+
+def conform(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Bring `frame` to the schema of `table`: missing columns null, others dropped, types cast.
+
+    Raises
+    ------
+    polars.exceptions.InvalidOperationError
+        A value does not fit its column's type.
+    """
+    schema = SCHEMAS[table]
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    )
+
+
+def empty(table: str) -> pl.DataFrame:
+    """A frame of `table` with no rows."""
+    return pl.DataFrame(schema=SCHEMAS[table])
+
+
+def digest(text: str | bytes) -> str:
+    """A short stable digest (128 bits, hexadecimal) of a text, to tell whether two are the same.
+
+    Examples
+    --------
+    >>> digest("How long may I keep the drill?")
+    '6a0f1d4c8f3a...'
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,76 @@
+"""A verdict: one status, one sentence, its evidence and what to do next."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from aiops_lab.errors import LabError
+
+Status = Literal["ok", "warn", "fail", "inconclusive"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+SIGNS: dict[str, str] = {"ok": "●", "warn": "▲", "fail": "■", "inconclusive": "◇"}
+MIME = "application/vnd.aiops-lab.verdict+json"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One figure a verdict rests on, with its interval and limit (null where there is none)."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    status: Status = "ok"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a result, to be acted on by someone who did not read the notebook.
+
+    Parameters
+    ----------
+    status
+        ``ok``, ``warn``, ``fail`` or ``inconclusive``; no other words.
+    headline
+        One sentence with the figure and its interval.
+    evidence
+        The figures behind it.
+    next_step
+        What to do now; for ``inconclusive``, what would settle it.
+
+    Examples
+    --------
+    >>> print(Verdict("ok", "Answers got better.", next_step="Release it."))
+    ● ok: Answers got better. Release it.
+    """
+
+    status: Status
+    headline: str
+    evidence: tuple[Evidence, ...] = field(default=())
+    next_step: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise LabError(f"a verdict is one of {', '.join(STATUSES)}, not {self.status!r}")
+
+    def __str__(self) -> str:
+        return f"{SIGNS[self.status]} {self.status}: {self.headline} {self.next_step}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        e = html.escape
+        return {
+            MIME: json.loads(json.dumps(self.to_dict())),
+            "text/plain": str(self),
+            "text/html": (
+                f"<p><strong>{SIGNS[self.status]} {e(self.status)}</strong> {e(self.headline)}"
+                f"<br>{e(self.next_step)}</p>"
+            ),
+        }
