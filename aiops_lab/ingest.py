@@ -13,7 +13,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.errors import BadSettings, BadSource, LabError
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
 from aiops_lab.sources.jsonio import compact
@@ -175,11 +175,8 @@ class _Ingestion:
                 for table, frame in batch.tables.items():
                     counts[table] += frame.height
                     self._wait(table, frame, unit, attempt)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-            attempt, counts, runs = self._abandon(attempt), defaultdict(int), []
         except Exception as error:  # foreign files, and readers of third parties
-            problems.append(Problem("file", f"{type(error).__name__}: {str(error)[:300]}"))
+            problems.append(_problem(error))
             attempt, counts, runs = self._abandon(attempt), defaultdict(int), []
         now = datetime.now(UTC)
         unique = {problem.place: problem.reason for problem in reversed(problems)}
@@ -246,6 +243,15 @@ class _Ingestion:
             [{"path": names[d], "superseded_by": uris[by]} for d, by in rows if d in names],
             schema=dict.fromkeys(("path", "superseded_by"), pl.String),
         )
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case BadSource():
+            return Problem(error.place, error.reason)
+        case LabError():
+            return Problem("file", str(error))
+    return Problem("file", f"{type(error).__name__}: {str(error)[:300]}")
 
 
 def _settled(listed: pl.DataFrame) -> dict[str, float]:

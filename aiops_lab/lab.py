@@ -19,6 +19,7 @@ from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
 from aiops_lab.sources.find import recognise, source_named, walk
 from aiops_lab.sources.jsonio import compact
+from aiops_lab.sources.table import check_mapping
 from aiops_lab.store import Store
 from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
@@ -149,6 +150,7 @@ class Lab:
         if self._store.pinned is not None:
             raise LabError("this is the lab as it was; ingest into the newest version")
         mapping = {**self.settings.columns, **(columns or {})}
+        check_mapping(mapping)
         units = list(self._units(paths_or_frames, format, mapping))
         return ingest(self._store, units, progress)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -19,6 +20,7 @@ from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
+SAMPLE_MEMBER = re.compile(r"samples/.*_epoch_\d+(?:/sample)?\.json", re.DOTALL)
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 JUDGE_ROLES = ("grader", "judge", "scorer")
@@ -28,8 +30,6 @@ class Usage(Struct):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     total_tokens: Count | None = None
-    input_tokens_cache_read: Count | None = None
-    input_tokens_cache_write: Count | None = None
     total_cost: float | None = None
 
 
@@ -139,7 +139,9 @@ def _read_archive(path: Path, texts: bool) -> Iterator[Batch]:
         problems: list[Problem] = []
         header = _header(archive, problems)
         summaries = _summaries(archive, problems)
-        members = _sample_members(archive) if texts or not summaries else []
+        # releases before 0.3.70 keep tokens and metadata in the samples only
+        thin_summaries = not any(answer.model_usage for answer in summaries.values())
+        members = _sample_members(archive) if texts or thin_summaries else []
         answers = _members(archive, members, summaries, problems)
         yield from _batches(path, header, answers, problems, texts)
 
@@ -185,13 +187,8 @@ def _each(raws: Iterable[tuple[str, Raw]], problems: list[Problem]) -> Iterator[
 
 
 def _sample_members(archive: Archive) -> list[str]:
-    """Whole samples, and the shells of samples that are stored in chunks."""
-    return [
-        name
-        for name in archive.names
-        if name.startswith("samples/")
-        and (name.endswith("/sample.json") or (name.endswith(".json") and name.count("/") == 1))
-    ]
+    """Whole samples, and the shells of samples that are stored in chunks; ids may hold slashes."""
+    return [name for name in archive.names if SAMPLE_MEMBER.fullmatch(name)]
 
 
 def _members(
@@ -212,7 +209,7 @@ def _members(
         if summary is None and sample.key in summaries:
             problems.append(Problem(name, f"a second sample {sample.id!r} of this epoch"))
             continue
-        if summary is not None and summary.scores:
+        if summary is not None and not sample.scores:
             sample.scores = summary.scores
         yield name, sample
     for answer in left.values():
@@ -367,25 +364,25 @@ def _value(value: Any) -> tuple[float | None, bool | None, str | None]:
 
 
 def _tokens(answer: Answer) -> dict[str, Any]:
-    """Tokens of the system under test, those of a model that graded it, and the cost of both."""
+    """Tokens as the log counts them: of the system under test, and of a model that graded it."""
     usages = list((answer.model_usage or {}).values())
     judges = [u for role, u in (answer.role_usage or {}).items() if role in JUDGE_ROLES]
-
-    def total(of: list[Usage], *fields: str) -> int | None:
-        values = [v for u in of for f in fields if (v := getattr(u, f)) is not None]
-        return sum(values) if values else None
-
-    prompt = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
-    tokens_in, tokens_out = total(usages, *prompt), total(usages, "output_tokens")
-    costs = [u.total_cost for u in usages if u.total_cost is not None]
+    tokens_in, tokens_out = _total(usages, "input_tokens"), _total(usages, "output_tokens")
+    if tokens_in is not None:
+        tokens_in -= _total(judges, "input_tokens") or 0
+    if tokens_out is not None:
+        tokens_out -= _total(judges, "output_tokens") or 0
     return {
-        "tokens_in": tokens_in if tokens_in is None else tokens_in - (total(judges, *prompt) or 0),
-        "tokens_out": tokens_out
-        if tokens_out is None
-        else tokens_out - (total(judges, "output_tokens") or 0),
-        "tokens_judge": total(judges, "total_tokens"),
-        "cost_usd": sum(costs) if costs else None,
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
+        "tokens_judge": _total(judges, "total_tokens"),
+        "cost_usd": _total(usages, "total_cost"),
     }
+
+
+def _total(usages: list[Usage], field: str) -> Any:
+    values = [value for usage in usages if (value := getattr(usage, field)) is not None]
+    return sum(values) if values else None
 
 
 def _texts(sample: Sample) -> dict[str, Any]:

@@ -98,11 +98,25 @@ class Row(Struct, rename="camel"):
         return bool(self.error) and not self.grading_result
 
 
+class Head(Struct):
+    prompts: list[Prompt] = []
+
+
+class Table(Struct):
+    head: Head
+
+
 class Results(Struct):
     results: list[Raw]
     version: int | None = None
     timestamp: str | None = None
     prompts: list[Prompt] | None = None
+    table: Table | None = None
+
+    @property
+    def columns(self) -> list[Prompt]:
+        """The columns in order; before version 3 only the table names them."""
+        return self.prompts or (self.table.head.prompts if self.table else [])
 
 
 class File(Struct, rename="camel"):
@@ -206,7 +220,7 @@ def _columns(file: File, rows: list[Row]) -> list[int]:
     """The column of each row: its number, or where none is stored its provider and prompt."""
     known = {
         (prompt.provider or "", prompt.label or ""): index
-        for index, prompt in enumerate(file.results.prompts or [])
+        for index, prompt in enumerate(file.results.columns)
     }
     return [
         row.prompt_idx if row.prompt_idx is not None else known.setdefault(row.column, len(known))
@@ -309,7 +323,7 @@ def _judged(usage: Tokens) -> bool:
 
 def _prompt(file: File, column: int, row: Row) -> tuple[str, str]:
     """The template of a column's prompt and the digest that names it."""
-    prompts = file.results.prompts or []
+    prompts = file.results.columns
     listed = prompts[column] if column < len(prompts) else None
     label = (listed and (listed.raw or listed.label)) or (row.prompt and row.prompt.label) or ""
     return label, (row.prompt_id or digest(label))[:12]

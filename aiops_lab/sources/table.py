@@ -9,6 +9,7 @@ each row, one row an item) and ``where`` (path -> text that must match).
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import polars as pl
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
-from aiops_lab.sources.rows import SHORT, run_summary
+from aiops_lab.sources.rows import SHORT, run_summary, thin
 from aiops_lab.tables import SCHEMAS, TIME, conform, digest
 
 SHAPING = ("rows", "explode", "where")
@@ -32,6 +33,7 @@ TRUE, FALSE = (
     ("false", "0", "0.0", "no", "fail", "failed"),
 )
 ABSENT = ("", "nan", "null", "none", "na", "n/a")
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 ANYTHING = msgspec.json.Decoder(Any)
 
 
@@ -49,10 +51,13 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     mapping = mapping or {}
     problems: list[Problem] = []
     with path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = file.read(4096)
+    if start[:2] in UTF_16:
+        start = start.decode("utf-16", "ignore").encode()
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start[:4] == b"PAR1":
         frame = _parquet(path)
-    elif start[:1] in (b"{", b"[") or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    elif start[:1] in (b"{", b"["):
         frame = _from_json(path, mapping, problems)
         mapping = {name: theirs for name, theirs in mapping.items() if name not in SHAPING}
     else:
@@ -85,7 +90,7 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
             'Map one: [columns] sample_id = "their name" (in lab.toml, or --columns)'
         )
     used = {str(theirs).split(".")[0] for t in mapping.values() for theirs in _listed(t)}
-    used |= {name for name in CANONICAL if name in columns} | {"_place"}
+    used |= {"_place", "value", *columns}
     rest = [name for name in frame.columns if name not in used and name != "metadata"]
     found = found.with_columns(_metadata(frame, rest).alias("metadata"))
     found = _defaults(found, default_run)
@@ -102,17 +107,28 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     return Batch(tables, [*problems, *more], runs)
 
 
+def check_mapping(mapping: Mapping) -> None:
+    """Refuse a mapping of names that no canonical table has.
+
+    Raises
+    ------
+    BadSettings
+        An unknown name; the nearest known one is suggested.
+    """
+    known = [*CANONICAL, *SHAPING]
+    for name in mapping:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise BadSettings(f"no canonical column {name!r}; {hint}")
+
+
 def _listed(theirs: Any) -> list[Any]:
     return theirs if isinstance(theirs, list) else [theirs]
 
 
 def _pick(frame: pl.DataFrame, mapping: Mapping) -> tuple[dict[str, pl.Expr], list[str]]:
     """An expression a canonical column, and the names of the score columns of a wide table."""
-    unknown = sorted(set(mapping) - set(CANONICAL) - set(SHAPING))
-    if unknown:
-        raise BadSettings(
-            f"no canonical column {unknown[0]!r}; there are {', '.join(sorted(CANONICAL))}"
-        )
     columns = {
         name: pl.col(name)
         for name in CANONICAL
@@ -154,17 +170,34 @@ def _column(frame: pl.DataFrame, theirs: Any) -> pl.Expr:
     return expression
 
 
-def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Expr | pl.Series:
-    """The columns that are no canonical ones, as one JSON object a row."""
-    if "_metadata" in frame.columns:
-        return frame["_metadata"]
+def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
+    """The columns that are no canonical ones, as one JSON object a row, with a metadata column's."""
+    nothing = pl.Series("metadata", [None] * frame.height, pl.String)
+    given = frame["metadata"] if "metadata" in frame.columns else nothing
+    if isinstance(given.dtype, pl.Struct):
+        given = given.struct.json_encode()
     if not rest:
-        return pl.lit(None, pl.String)
+        return given.cast(pl.String)
     shortened = frame.select(
         pl.col(name).str.head(SHORT) if frame.schema[name] == pl.String else pl.col(name)
         for name in rest
     )
-    return shortened.select(pl.struct(rest).struct.json_encode())[rest[0]]
+    found = shortened.select(pl.struct(rest).struct.json_encode().alias("metadata")).to_series()
+    if not given.null_count() < frame.height:
+        return found
+    # seldom: both, so row by row
+    both = zip(given.cast(pl.String), found, strict=True)
+    merged = [compact({**_object(theirs), **_object(ours)}) for theirs, ours in both]
+    return pl.Series("metadata", merged, pl.String)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """A JSON object; any other text under the name it came by."""
+    try:
+        found = msgspec.json.decode(text or "{}")
+    except msgspec.DecodeError:
+        found = text
+    return found if isinstance(found, dict) else {"metadata": found}
 
 
 def _defaults(found: pl.DataFrame, default_run: str) -> pl.DataFrame:
@@ -206,7 +239,7 @@ def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     cast = texts.select(_cast(texts, name, schema[name]) for name in texts.columns)
     bad = pl.Series([False] * found.height)
     problems: list[Problem] = []
-    for name in cast.columns:
+    for name in (c for c in cast.columns if c != "_place"):
         given = texts[name]
         if given.dtype == pl.String:
             given = given.set(_absent(given), None)
@@ -306,7 +339,7 @@ def _csv(path: Path, problems: list[Problem]) -> pl.DataFrame:
     """All columns as text, so that ids stay as they are; rows of another width are set aside."""
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode()
+        text = data.decode("utf-16" if data[:2] in UTF_16 else "utf-8")
     except UnicodeDecodeError as error:
         raise BadSource(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
     first = text.split("\n", 1)[0]
@@ -316,7 +349,7 @@ def _csv(path: Path, problems: list[Problem]) -> pl.DataFrame:
         twice = next(name for name in names if names.count(name) > 1)
         raise BadSource(f"two columns are called {twice!r}", "row 0")
     try:
-        return pl.read_csv(data, separator=separator, infer_schema=False)
+        return pl.read_csv(text.encode(), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError:
         return _ragged(text, separator, problems)
 
@@ -358,19 +391,25 @@ def _from_json(path: Path, mapping: Mapping, problems: list[Problem]) -> pl.Data
     missing = sorted(path for path in paths if all(_at(row, path) is None for row in rows))
     if missing and rows:
         raise BadSettings(f"no row has {missing[0]!r}; the first row has {', '.join(rows[0])}")
-    used = {path.split(".")[0] for path in paths} | set(CANONICAL)
+    used = ({path.split(".")[0] for path in paths} | set(CANONICAL)) - {"metadata"}
     columns = [*sorted(paths), *(name for name in CANONICAL if name not in paths)]
-    rest = [{k: v for k, v in row.items() if k not in used} for row in rows]
+    rest = [_nested({k: v for k, v in row.items() if k not in used}) for row in rows]
     data = {name: [_plain(_at(row, name)) for row in rows] for name in columns}
     frame = pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String))
     given = [name for name in columns if name in paths or frame[name].count()]
-    metadata = [compact({k: v for k, v in row.items() if len(str(v)) <= SHORT}) for row in rest]
+    metadata = [compact(thin(row)) if row else None for row in rest]
     seen = sorted({key for row in rows[:100] for key in row})
     if not given:
         raise BadSource(f"none of its keys is a canonical column: {', '.join(seen)[:500]}")
     return frame.select(given).with_columns(
-        pl.Series("_place", places, pl.Int64), pl.Series("_metadata", metadata, pl.String)
+        pl.Series("_place", places, pl.Int64), pl.Series("metadata", metadata, pl.String)
     )
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    """A row's other keys, with those inside a metadata object beside them."""
+    inner = row.pop("metadata", None)
+    return {**(inner if isinstance(inner, dict) else _object(inner)), **row} if inner else row
 
 
 def _json_rows(

@@ -6,11 +6,12 @@ The question is the unit: average epochs first. Formulas: Miller 2024, "Adding e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 FEWEST_CLUSTERS = 5
 """Below this a clustered error cannot be trusted and is not computed."""
@@ -77,33 +78,44 @@ def paired_difference(
         low, high, method = _no_variance(b, c, difference, level)
         return Paired(**known, difference=difference, low=low, high=high, method=method)
     error, freedom, method = _error(d, clusters)
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
     return Paired(
         **known,
         difference=difference,
         standard_error=error,
         low=difference - half,
         high=difference + half,
-        p_value=float(2 * stats.t.sf(abs(difference) / error, freedom)),
+        p_value=float(2 * special.stdtr(freedom, -abs(difference) / error)),
         method=method,
     )
 
 
-def _error(d: NDArray[np.float64], clusters: ArrayLike | None) -> tuple[float, int, str]:
-    n = d.size
-    simple = float(d.std(ddof=1) / np.sqrt(n))
-    if clusters is None:
-        return simple, n - 1, "paired t on questions"
+def clustered_error(d: ArrayLike, clusters: ArrayLike) -> tuple[float, int]:
+    """The cluster-robust standard error of a mean, and the number of clusters.
+
+    The square of each cluster's summed deviations, with the finite-sample factor G / (G - 1).
+    """
+    values = np.asarray(d, float)
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
     groups = int(index.max()) + 1
+    if groups < 2:
+        return math.nan, groups
+    sums = np.bincount(index, weights=values - values.mean())
+    return float(np.sqrt(groups / (groups - 1) * np.square(sums).sum()) / values.size), groups
+
+
+def _error(d: NDArray[np.float64], clusters: ArrayLike | None) -> tuple[float, int, str]:
+    n = d.size
+    simple, freedom = float(d.std(ddof=1) / np.sqrt(n)), n - 1
+    if clusters is None:
+        return simple, freedom, "paired t on questions"
+    error, groups = clustered_error(d, clusters)
     if groups == n:
-        return simple, n - 1, "paired t on questions"
+        return simple, freedom, "paired t on questions"
     if groups < FEWEST_CLUSTERS:
-        return simple, n - 1, f"paired t on questions; {groups} clusters are too few to honour"
-    sums = np.bincount(index, weights=d - d.mean())
-    error = float(np.sqrt(groups / (groups - 1) * np.square(sums).sum()) / n)
-    if error == 0:
-        return simple, n - 1, "paired t on questions; the clusters balance out"
+        return simple, freedom, f"paired t on questions; {groups} clusters are too few to honour"
+    if error <= 1e-9 * simple:
+        return simple, freedom, "paired t on questions; the clusters balance out"
     few = "; few clusters, read with care" if groups < FEW_CLUSTERS else ""
     return error, groups - 1, f"paired t on {groups} clusters{few}"
 
@@ -150,5 +162,5 @@ def questions_needed(found: Paired, effect: float, *, power: float = 0.8) -> int
     """How many questions in all would show a change of `effect` with the given power."""
     if not found.standard_error or not effect:
         return None
-    z = float(stats.norm.ppf(0.975) + stats.norm.ppf(power))
+    z = float(special.ndtri(0.975) + special.ndtri(power))
     return int(np.ceil(found.n * (z * found.standard_error / abs(effect)) ** 2))
