@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,8 +86,26 @@ def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
     return Evals(
         run_ids=ids,
         runs=runs.filter(asked),
-        samples=lab.scan("samples").filter(asked).collect(),
+        samples=_priced(lab.scan("samples").filter(asked).collect(), runs, lab.settings.prices),
         scores=lab.scan("scores").filter(asked).collect(),
         directions=lab.settings.directions,
         origin={"lab": lab.path.name, "lab_version": lab.version},
+    )
+
+
+def _priced(samples: pl.DataFrame, runs: pl.DataFrame, prices: Mapping[str, Any]) -> pl.DataFrame:
+    """The cost where the log has none: tokens by the price of the run's model in the settings."""
+    if not prices:
+        return samples
+    rates = pl.DataFrame(
+        [(model, price.input / 1e6, price.output / 1e6) for model, price in prices.items()],
+        schema={"model": pl.String, "_in": pl.Float64, "_out": pl.Float64},
+        orient="row",
+    )
+    by_run = runs.select("run_id", "model").join(rates, on="model").drop("model")
+    cost = pl.col("tokens_in") * pl.col("_in") + pl.col("tokens_out") * pl.col("_out")
+    return (
+        samples.join(by_run, on="run_id", how="left", maintain_order="left")
+        .with_columns(pl.col("cost_usd").fill_null(cost))
+        .drop("_in", "_out")
     )

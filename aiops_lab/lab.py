@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +42,9 @@ class Lab:
         """Grows by one with each ingest that adds something; 0 is an empty lab."""
         return self._store.version
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
-        """What ``lab.toml`` says."""
+        """What ``lab.toml`` says now."""
         return read_settings(self.path / SETTINGS)
 
     def at(self, version: int) -> Lab:

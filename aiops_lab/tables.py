@@ -145,7 +145,7 @@ def digest(text: str | bytes) -> str:
     Examples
     --------
     >>> digest("How long may I keep the drill?")
-    '6a0f1d4c8f3a...'
+    '8e307e0a5776253e49cc1c156ad67d7a'
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return hashlib.blake2b(data, digest_size=16).hexdigest()

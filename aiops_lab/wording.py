@@ -27,6 +27,9 @@ def figure(value: float | None, *, share: bool = False, digits: int = 3) -> str:
         return f"{value * 100:.1f} %".replace("-", MINUS)
     if value == 0:
         return "0"
+    if not 1e-8 <= abs(value) < 1e12:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa} × 10^{int(exponent)}".replace("-", MINUS)
     places = digits - 1 - math.floor(math.log10(abs(value)))
     text = f"{round(value, places):,.{min(max(places, 0), 8)}f}"
     return text.replace("-", MINUS)
@@ -38,7 +41,7 @@ def change(value: float | None, *, share: bool = False, sign: bool = True) -> st
     Examples
     --------
     >>> change(-0.0432, share=True), change(0.5)
-    ('−4.3 points', '+0.5')
+    ('−4.3 points', '+0.50')
     """
     if value is None or not math.isfinite(value):
         return "not known"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import random
 import re
-import resource
 import subprocess
 import sys
 import zipfile

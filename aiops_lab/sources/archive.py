@@ -13,7 +13,7 @@ import zstandard
 
 from aiops_lab.errors import BadSource
 
-STORED, DEFLATED, ZSTANDARD = 0, 8, 93
+DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=2**27)
 MEMBER_LIMIT = 256 * 2**20
 """Largest member accepted, in bytes after decompression."""
 TOTAL_FLOOR, TOTAL_RATIO = 2**30, 200
@@ -72,7 +72,7 @@ class Archive:
         raw = self._raw(info)
         limit = min(MEMBER_LIMIT, self._budget)
         try:
-            data = _decompress(raw, info.compress_type, limit + 1, name)
+            data = _decompress(raw, info, limit + 1)
         except (zlib.error, zstandard.ZstdError, EOFError) as error:
             raise BadSource(f"damaged: {error}", name) from None
         if len(data) > limit:
@@ -95,21 +95,25 @@ class Archive:
         return self._file.read(info.compress_size)
 
 
-def _decompress(raw: bytes, method: int, limit: int, name: str) -> bytes:
-    """At most `limit` bytes of `raw` decompressed."""
-    match method:
+def _decompress(raw: bytes, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """The member decompressed: at most `limit` bytes of it, whatever the directory claims."""
+    match info.compress_type:
         case 0:
             return raw[:limit]
         case 8:
             return zlib.decompressobj(-15).decompress(raw, limit)
         case 93:
-            # a member may hold several frames
-            reader = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(
-                io.BytesIO(raw), read_across_frames=True
-            )
-            chunks, left = [], limit
-            while left and (chunk := reader.read(min(left, 2**20))):
-                chunks.append(chunk)
-                left -= len(chunk)
-            return b"".join(chunks)
-    raise BadSource(f"compressed with method {method}, which no eval tool writes", name)
+            return _unzstd(raw, min(info.file_size, limit), limit)
+    raise BadSource(f"compressed with method {info.compress_type}", info.filename)
+
+
+def _unzstd(raw: bytes, expected: int, limit: int) -> bytes:
+    """One frame in one step; where there are several (Inspect cuts long members), as a stream."""
+    if zstandard.frame_content_size(raw) == expected:
+        return DECOMPRESSOR.decompress(raw, max_output_size=expected)
+    reader = DECOMPRESSOR.stream_reader(io.BytesIO(raw), read_across_frames=True)
+    chunks = []
+    while limit and (chunk := reader.read(min(limit, 2**20))):
+        chunks.append(chunk)
+        limit -= len(chunk)
+    return b"".join(chunks)

@@ -251,13 +251,14 @@ def _batches(
     run_id = _run_id(header.eval)
     cluster_key, kinds = _cluster_key(header.eval), _scorer_kinds(header.eval)
     rows, served, count = Rows(), Counter[str](), 0
+    uri = path.resolve().as_uri()
     for place, answer in answers:
         try:
             _add(
                 rows,
                 run_id,
                 answer,
-                f"{path.resolve().as_uri()}#{place}",
+                f"{uri}#{place}",
                 texts,
                 cluster_key,
                 kinds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -22,23 +23,18 @@ SHORT = 1_024
 
 
 class Rows:
-    """Rows gathered by column, so that each frame is built once."""
+    """Rows gathered as dictionaries, made into frames a batch at a time."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, dict[str, list[Any]]] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._count = self._characters = 0
 
     def add(self, table: str, **values: Any) -> None:
         """Add one row; columns not given are null."""
-        columns = self._columns.get(table)
-        if columns is None:
-            columns = self._columns[table] = {name: [] for name in SCHEMAS[table]}
-        for name, column in columns.items():
-            value = values.get(name)
-            column.append(value)
-            if isinstance(value, str):
-                self._characters += len(value)
+        self._rows[table].append(values)
         self._count += 1
+        if table == "samples":
+            self._characters += len(values.get("input") or "") + len(values.get("output") or "")
 
     def artefact(self, artefact: str, text: str, version: str | None = None) -> None:
         """Add the text of a prompt or configuration under its digest."""
@@ -55,8 +51,11 @@ class Rows:
     def batch(self, problems: Sequence[Problem] = (), runs: Sequence[dict[str, Any]] = ()) -> Batch:
         """Hand over what was gathered and start again."""
         tables = {
-            table: pl.DataFrame(columns, schema=SCHEMAS[table], strict=True)
-            for table, columns in self._columns.items()
+            table: pl.DataFrame(
+                {name: [row.get(name) for row in rows] for name in SCHEMAS[table]},
+                schema=SCHEMAS[table],
+            )
+            for table, rows in self._rows.items()
         }
         self.__init__()
         return Batch(tables, tuple(problems), tuple(runs))

@@ -171,7 +171,7 @@ def _column(frame: pl.DataFrame, theirs: Any) -> pl.Expr:
 
 
 def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
-    """The columns that are no canonical ones, as one JSON object a row, with a metadata column's."""
+    """The other columns as one JSON object a row, with what a metadata column holds."""
     nothing = pl.Series("metadata", [None] * frame.height, pl.String)
     given = frame["metadata"] if "metadata" in frame.columns else nothing
     if isinstance(given.dtype, pl.Struct):

@@ -158,7 +158,7 @@ def test_ragas_tables_are_read_by_mapping(lab: Lab) -> None:
         ("d.csv", "sample_id,metric,value,epoch\n1,a,1,1\n2,a,1,1\n2,a,0,1\n", "a second row"),
         ("e.jsonl", '{"sample_id":1,"value":1}\n{"sample_id":2,"val\n{"sample_id":3,"value":1}\n',
          "not the JSON"),
-        ("f.jsonl", '{"sample_id":1,"value":1}\n[1,2]\n{"sample_id":3,"value":1}\n', "not an object"),
+        ("f.jsonl", '{"sample_id":1,"value":1}\n[1]\n{"sample_id":3,"value":1}\n', "not an object"),
         ("g.csv", "colour,size\nred,4\n", "which question a row is about; its columns are colour"),
         ("h.csv", "sample_id,value,value\n1,2,3\n", "two columns are called 'value'"),
     ],

@@ -1,0 +1,201 @@
+"""Comparisons: right figures, honest words, clear errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from aiops_lab import Lab, LabError, compare_runs
+from aiops_lab.errors import BadSettings, NotComputable, UnknownRun
+from tests.conftest import table_of, write_eval
+
+
+def test_figures_equal_scipy_on_the_demo(demo: Lab) -> None:
+    result = compare_runs(demo, baseline="latest~1", candidate="latest")
+    for row in result.metrics.to_dicts():
+        sides = [
+            demo.scores(result.settings[side])
+            .filter(pl.col("metric") == row["metric"])
+            .group_by("sample_id")
+            .agg(pl.col("value").mean())
+            .sort("sample_id")["value"]
+            .to_numpy()
+            for side in ("candidate", "baseline")
+        ]
+        reference = stats.ttest_rel(*sides)
+        interval = reference.confidence_interval(0.95)
+        assert row["n"] == 120
+        assert row["difference"] == pytest.approx(sides[0].mean() - sides[1].mean(), abs=1e-9)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(interval), abs=1e-9)
+        assert row["p_value"] == pytest.approx(reference.pvalue, abs=1e-9)
+
+
+def test_the_planted_difference_is_found_and_told(demo: Lab) -> None:
+    result = compare_runs(demo, baseline="latest~1", candidate="latest")
+    assert result.verdict.status == "warn"
+    assert result.verdict.headline.startswith(
+        "correct in topic delivery got worse: 83.3 % to 60.0 %"
+    )
+    assert "correct in topic returns +18.3 points" in result.verdict.headline
+    assert "output tokens 2.1" in result.verdict.next_step
+    moved = result.slices.filter((pl.col("p_adjusted") < 0.05) & (pl.col("metric") == "correct"))
+    assert sorted(moved["slice"]) == ["delivery", "returns"]
+    tokens = result.behaviour.filter(pl.col("metric") == "tokens_out").row(0, named=True)
+    assert tokens["ratio_low"] > 1.9
+    assert set(result.flips["metric"]) == {"correct"}
+    assert result.preflight["status"].unique().to_list() == ["ok"]
+
+
+def test_it_is_deterministic_and_names_what_made_it(demo: Lab) -> None:
+    one = compare_runs(demo, baseline="latest~1", candidate="latest")
+    two = compare_runs(demo, baseline="latest~1", candidate="latest")
+    assert json.dumps(one.to_dict(), default=str) == json.dumps(two.to_dict(), default=str)
+    assert one.settings["lab_version"] == demo.version
+    assert one.settings["by"] == ["difficulty", "language", "topic"]
+
+
+def test_epochs_are_averaged_before_anything_else() -> None:
+    """Rows are not independent: four questions by three epochs are four questions."""
+    values = [[1, 1, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0]]
+    rows = [
+        {"run_id": run, "sample_id": str(q), "epoch": e + 1, "value": float(v) * (run == "b")}
+        for run in "ab"
+        for q, epochs in enumerate(values)
+        for e, v in enumerate(epochs)
+    ]
+    result = compare_runs(pl.DataFrame(rows), baseline="a", candidate="b")
+    row = result.metrics.row(0, named=True)
+    assert (row["n"], row["difference"]) == (4, pytest.approx(0.5, abs=1e-12))
+    assert row["standard_error"] == pytest.approx(0.215166, abs=1e-6)
+
+
+def test_unscored_answers_are_left_out_and_never_nought() -> None:
+    table = table_of({"a": [1.0, 1.0, None, 0.0], "b": [1.0, None, 0.0, 0.0]})
+    row = compare_runs(table, baseline="a", candidate="b").metrics.row(0, named=True)
+    assert (row["n"], row["baseline"], row["candidate"]) == (2, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "status"),
+    [(0.3, None, "ok"), (-0.3, None, "warn"), (0.0, None, "inconclusive"),
+     (0.0, 0.2, "ok"), (-0.6, 0.2, "fail"), (-0.2, 0.2, "inconclusive")],
+)  # fmt: skip
+def test_the_verdict_follows_the_interval(shift: float, margin: float | None, status: str) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.3, size=80)
+    noise -= noise.mean()
+    table = table_of({"a": [1.0] * 80, "b": list(1 + shift + noise)})
+    verdict = compare_runs(table, baseline="a", candidate="b", margin=margin).verdict
+    assert verdict.status == status
+    assert verdict.next_step
+
+
+def test_lower_is_better_where_the_log_says_so(lab: Lab) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.1, size=60)
+    lab.ingest(table_of({"a": [1.0] * 60, "b": list(2 + noise)}, metric="loss"))
+    (lab.path / "lab.toml").write_text('[directions]\nloss = "lower"\n')
+    assert compare_runs(lab, baseline="a", candidate="b").verdict.status == "warn"
+    assert compare_runs(lab, baseline="a", candidate="b", margin=0.5).verdict.status == "fail"
+
+
+def test_clusters_named_by_a_metadata_key_are_honoured() -> None:
+    chance = np.random.default_rng(8)
+    shared = np.repeat(chance.normal(size=25), 4)
+    rows = [
+        {"run_id": run, "sample_id": str(i), "value": v, "document": f"d{i // 4}"}
+        for run, values in (("a", np.zeros(100)), ("b", shared))
+        for i, v in enumerate(values)
+    ]
+    row = compare_runs(pl.DataFrame(rows), baseline="a", candidate="b", cluster="document").metrics
+    plain = compare_runs(pl.DataFrame(rows), baseline="a", candidate="b").metrics
+    assert row["method"][0] == "paired t on 25 clusters"
+    assert row["standard_error"][0] > 1.8 * plain["standard_error"][0]
+
+
+def test_five_of_five_on_both_sides_settles_nothing() -> None:
+    table = table_of({"a": [1.0] * 5, "b": [1.0] * 5})
+    verdict = compare_runs(table, baseline="a", candidate="b", margin=0.02).verdict
+    assert verdict.status == "inconclusive"
+    assert "leave too much open" in verdict.next_step
+
+
+def test_runs_over_other_questions_cannot_be_compared(lab: Lab, tmp_path: Path) -> None:
+    table = table_of({"a": [1.0, 0.0] * 10, "b": [1.0, 0.0] * 10})
+    table = table.with_columns(
+        sample_id=pl.when((pl.col("run_id") == "b") & (pl.col("sample_id").cast(int) < 15))
+        .then(pl.format("x{}", "sample_id"))
+        .otherwise("sample_id")
+    )
+    result = compare_runs(table, baseline="a", candidate="b")
+    assert result.verdict.status == "inconclusive"
+    assert "5 of 35 questions were answered by both runs" in result.verdict.headline
+    assert result.unmatched["side"].value_counts().sort("side")["count"].to_list() == [15, 15]
+
+
+def test_a_question_that_changed_under_its_id_is_said() -> None:
+    table = table_of({"a": [1.0, 0.0] * 10, "b": [1.0, 1.0] * 10}).with_columns(
+        input=pl.when((pl.col("run_id") == "b") & (pl.col("sample_id") == "3"))
+        .then(pl.lit("another"))
+        .otherwise(pl.format("question {}", "sample_id"))
+    )
+    checks = compare_runs(table, baseline="a", candidate="b").preflight
+    row = checks.filter(pl.col("check") == "same inputs").row(0, named=True)
+    assert row["status"] == "warn"
+    assert row["detail"] == "1 of 20 inputs changed under the same id"
+
+
+def test_an_unfinished_run_and_its_errors_are_said(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(
+        write_eval(tmp_path / "a.eval", "a", samples=20),
+        write_eval(tmp_path / "b.eval", "b", samples=18, status="cancelled"),
+    )
+    checks = compare_runs(lab, baseline="a", candidate="b").preflight
+    told = dict(checks.select("check", "status").iter_rows())
+    assert told["both finished"] == "warn"
+    assert told["same questions"] == "warn"
+
+
+def test_cost_comes_from_the_prices_where_the_log_has_none(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(write_eval(tmp_path / "a.eval", "a"), write_eval(tmp_path / "b.eval", "b"))
+    assert "cost_usd" not in compare_runs(lab, baseline="a", candidate="b").behaviour["metric"]
+    (lab.path / "lab.toml").write_text('[prices."m/m"]\ninput = 1.0\noutput = 10.0\n')
+    found = compare_runs(lab, baseline="a", candidate="b").behaviour
+    cost = found.filter(pl.col("metric") == "cost_usd")["baseline"][0]
+    assert cost == pytest.approx((12 * 1 + 5 * 10) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ({"baseline": "a", "candidate": "z"}, UnknownRun, "the table has no run 'z'; it has a, b"),
+        ({"baseline": "a", "candidate": "a"}, BadSettings, "the same run"),
+        ({"baseline": "a", "candidate": "b", "metrics": ["x"]}, BadSettings, "no metric 'x'"),
+        ({"baseline": "a", "candidate": "b", "by": "x"}, BadSettings, "no column or metadata key"),
+        ({"baseline": "a", "candidate": "b", "margin": -1}, BadSettings, "0 or more, not -1"),
+    ],
+)
+def test_errors_say_what_to_do(call: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        compare_runs(table_of({"a": [1.0, 0.0], "b": [1.0, 1.0]}), **call)
+
+
+def test_nothing_in_common_is_an_error_that_says_what_is_missing() -> None:
+    unscored = table_of({"a": [1.0], "b": [None]})
+    with pytest.raises(NotComputable, match="run b has no scores"):
+        compare_runs(unscored, baseline="a", candidate="b")
+    other = pl.concat([table_of({"a": [1.0]}, "x"), table_of({"b": [1.0]}, "y")])
+    with pytest.raises(NotComputable, match="a has x; b has y"):
+        compare_runs(other, baseline="a", candidate="b")
+    with pytest.raises(LabError, match="takes a Lab or a table, not a int"):
+        compare_runs(3, baseline="a", candidate="b")
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.5, 0.5], [float("nan"), 1.0], [1e12, -1e12, 0.0]])
+def test_odd_values_give_a_clear_result(values: list[float]) -> None:
+    result = compare_runs(table_of({"a": values, "b": values}), baseline="a", candidate="b")
+    assert result.verdict.status == "inconclusive"
+    assert "nan" not in result.verdict.headline

@@ -1,0 +1,106 @@
+"""Paired differences against independent sources of the same figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from aiops_lab.stats.multiple import holm
+from aiops_lab.stats.paired import paired_difference, questions_needed, ratio
+
+RANDOM = np.random.default_rng(4)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 300])
+def test_equals_scipy(n: int) -> None:
+    a, b = RANDOM.normal(size=n), RANDOM.normal(0.2, size=n)
+    found, reference = paired_difference(a, b), stats.ttest_rel(b, a)
+    interval = reference.confidence_interval(0.95)
+    assert found.difference == pytest.approx(np.mean(b - a), abs=1e-9)
+    assert found.p_value == pytest.approx(reference.pvalue, abs=1e-9)
+    assert (found.low, found.high) == pytest.approx(tuple(interval), abs=1e-9)
+    assert found.standard_error == pytest.approx(stats.sem(b - a), abs=1e-9)
+
+
+def test_clusters_equal_statsmodels() -> None:
+    clusters = np.repeat(np.arange(30), 4)
+    a = RANDOM.normal(size=120)
+    b = a + RANDOM.normal(size=30)[clusters] + RANDOM.normal(size=120)
+    model = sm.OLS(b - a, np.ones(120))
+    kind = {"groups": clusters, "use_correction": True, "df_correction": True}
+    reference = model.fit(cov_type="cluster", cov_kwds=kind, use_t=True)
+    found = paired_difference(a, b, clusters)
+    # statsmodels adds the factor (n - 1) / (n - k), which is 1 for a mean
+    assert found.standard_error == pytest.approx(reference.bse[0], rel=1e-9)
+    assert (found.low, found.high) == pytest.approx(tuple(reference.conf_int()[0]), rel=1e-9)
+    assert found.method == "paired t on 30 clusters"
+
+
+def test_few_clusters_are_refused_and_said() -> None:
+    found = paired_difference([0, 1, 0, 1, 1, 0], [1, 1, 1, 1, 0, 0], [1, 1, 2, 2, 3, 3])
+    assert "3 clusters are too few" in found.method
+
+
+@pytest.mark.parametrize(("n", "bound"), [(5, 0.451), (20, 0.139), (59, 0.0495), (149, 0.0199)])
+def test_no_variance_gives_the_exact_bound_and_no_p_value(n: int, bound: float) -> None:
+    found = paired_difference(np.ones(n), np.ones(n), level=0.9)
+    assert found.p_value is None
+    assert found.standard_error is None
+    assert found.high == pytest.approx(bound, abs=6e-4)
+    assert found.low == pytest.approx(-bound, abs=6e-4)
+
+
+def test_five_of_five_lost_is_clear_but_five_of_five_alike_is_not() -> None:
+    lost = paired_difference(np.ones(5), np.zeros(5))
+    assert lost.high is not None and lost.high < 0.05
+    alike = paired_difference(np.ones(5), np.ones(5))
+    assert alike.low is not None and alike.low < -0.4
+
+
+@pytest.mark.parametrize("values", [[], [0.3]])
+def test_too_few_questions_have_no_interval(values: list[float]) -> None:
+    found = paired_difference(values, values)
+    assert found.n == len(values)
+    assert found.low is found.high is found.p_value is None
+
+
+def test_ratio_of_geometric_means() -> None:
+    a = RANDOM.lognormal(size=400)
+    found = ratio(a, 2 * a * RANDOM.lognormal(0, 0.1, size=400))
+    assert found.difference == pytest.approx(2, rel=0.02)
+    assert found.low is not None and found.high is not None
+    assert found.low < 2 < found.high
+
+
+def test_questions_needed_reproduces_miller() -> None:
+    """Miller 2024, section 5: omega squared 1/9 and an effect of 0.03 need 969 questions."""
+    d = np.tile([-1, 1], 500) / 3 * np.sqrt(999 / 1000)
+    found = paired_difference(np.zeros(1000), d)
+    assert found.standard_error == pytest.approx(np.sqrt(1 / 9 / 1000), rel=1e-9)
+    assert questions_needed(found, 0.03) == 969
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
+def test_holm_equals_statsmodels(p_values: list[float | None]) -> None:
+    found = [p for p in holm(p_values) if p is not None]
+    given_p = [p for p in p_values if p is not None]
+    reference = list(multipletests(given_p, method="holm")[1]) if given_p else []
+    assert found == pytest.approx(reference)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=40),
+    st.floats(-10, 10),
+)
+def test_swapping_the_runs_turns_the_sign(pairs: list[tuple[float, float]], shift: float) -> None:
+    a, b = np.array(pairs).T
+    one, other = paired_difference(a, b), paired_difference(b, a)
+    assert one.difference == pytest.approx(-other.difference, abs=1e-12)
+    if one.p_value is not None:
+        assert one.p_value == pytest.approx(other.p_value)
+        assert one.low == pytest.approx(-other.high, abs=1e-9)

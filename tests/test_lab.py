@@ -1,0 +1,209 @@
+"""A lab: ingest once, see it as of any version, name its runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from aiops_lab import Lab, LabError, demo_lab, open_lab
+from aiops_lab.errors import BadSettings, UnknownRun
+from aiops_lab.tables import KEYS, SCHEMAS
+from tests.conftest import contents, table_of, write_eval
+
+
+def test_a_new_lab_is_empty_and_has_commented_settings(tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "new")
+    assert lab.version == 0
+    assert lab.runs().height == 0
+    assert "[columns]" in (tmp_path / "new" / "lab.toml").read_text()
+    assert lab.settings.columns == {}
+
+
+def test_the_template_of_the_settings_is_valid_when_uncommented(tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "new")
+    path = tmp_path / "new" / "lab.toml"
+    text = path.read_text()
+    path.write_text("\n".join(re.findall(r"^# (\[.*|\w+ = .*)", text, re.MULTILINE)))
+    assert lab.settings.prices["openai/gpt-4o"].input == 2.5
+
+
+def test_ingest_twice_adds_nothing(lab: Lab, tmp_path: Path) -> None:
+    path = write_eval(tmp_path / "a.eval", "run")
+    copy = tmp_path / "copy of a.eval"
+    copy.write_bytes(path.read_bytes())
+    first = lab.ingest(path)
+    before = contents(lab)
+    again = lab.ingest(path, copy)
+    assert (first.added, first.skipped) == (1, 0)
+    assert (again.added, again.skipped) == (0, 2)
+    assert lab.version == 1
+    assert contents(lab) == before
+
+
+def test_every_table_keeps_its_key_and_schema(demo: Lab) -> None:
+    for name, schema in SCHEMAS.items():
+        frame = demo.table(name)
+        assert dict(frame.schema).items() >= dict(schema).items(), name
+        assert frame.select(pl.struct(KEYS[name]).is_unique().all()).item(), name
+
+
+def test_a_lab_can_be_seen_as_it_was(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(write_eval(tmp_path / "a.eval", "a"))
+    lab.ingest(write_eval(tmp_path / "b.eval", "b"))
+    assert lab.at(1).runs()["run_id"].to_list() == ["a"]
+    assert lab.at(0).runs().height == 0
+    assert sorted(lab.at(2).runs()["run_id"]) == ["a", "b"]
+    with pytest.raises(LabError, match="versions 0 to 2, not 3"):
+        lab.at(3)
+    with pytest.raises(LabError, match="as it was"):
+        lab.at(1).ingest(tmp_path / "b.eval")
+
+
+def test_the_most_complete_file_of_a_run_is_shown_in_any_order(tmp_path: Path) -> None:
+    part = write_eval(tmp_path / "part.eval", "run", samples=3, journal_only=True)
+    whole = write_eval(tmp_path / "whole.eval", "run", samples=5)
+    shown = []
+    for order in ([part, whole], [whole, part]):
+        lab = open_lab(tmp_path / f"lab{len(shown)}")
+        for path in order:
+            done = lab.ingest(path)
+        shown.append(contents(lab))
+        assert lab.samples("run").height == 5
+        assert lab.runs()["status"].to_list() == ["success"]
+        assert lab.table("ingests")["superseded_by"].count() == 1
+    assert done.superseded["path"].to_list() == [str(part)]
+    assert shown[0] == shown[1]
+
+
+def test_an_unreadable_file_is_listed_and_tried_again_by_a_newer_reader(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from aiops_lab.sources import find
+
+    path = tmp_path / "a.eval"
+    whole = write_eval(tmp_path / "whole.eval", "run").read_bytes()
+    path.write_bytes(whole[:700])
+    done = lab.ingest(path)
+    assert (done.added, done.quarantined.height) == (1, 1)
+    assert lab.ingest(path).skipped == 1
+    newer = {
+        name: replace(source, version=source.version + 1) for name, source in find.sources().items()
+    }
+    monkeypatch.setattr(find, "sources", lambda: newer)
+    assert lab.ingest(path).added == 1
+    assert lab.table("ingests").height == 1
+    assert lab.table("quarantine").height == 1
+
+
+def test_a_file_of_no_known_format_is_quarantined(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "picture.bin"
+    path.write_bytes(b"\x00\x01\x02")
+    done = lab.ingest(path)
+    assert "no reader knows this format" in done.quarantined["reason"][0]
+
+
+def test_a_folder_is_walked_without_hidden_folders_and_other_labs(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    (logs / "deep" / "er").mkdir(parents=True)
+    (logs / ".hidden").mkdir()
+    write_eval(logs / "deep" / "er" / "a.eval", "a")
+    write_eval(logs / ".hidden" / "b.eval", "b")
+    (logs / "notes.md").write_text("nothing to read")
+    open_lab(logs / "other").ingest(table_of({"c": [1.0]}))
+    lab = open_lab(tmp_path / "lab")
+    done = lab.ingest(logs)
+    assert lab.runs()["run_id"].to_list() == ["a"]
+    assert done.quarantined.height == 0
+
+
+def test_runs_have_names(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(
+        pl.DataFrame(
+            {
+                "run_id": ["old", "new", "newer", "odd"],
+                "sample_id": ["1"] * 4,
+                "value": [1.0] * 4,
+                "task": ["t", "t", "t", "u"],
+                "tags": ["prod", "prod", "", ""],
+                "started_at": [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4)],
+            }
+        )
+    )
+    assert lab.find_run("old") == "old"
+    assert lab.find_run("ol") == "old"
+    assert lab.find_run("new") == "new", "an id is not a prefix"
+    assert lab.find_run("@prod") == "new"
+    assert lab.find_run("latest") == "odd"
+    assert lab.find_run("latest", task="t") == "newer"
+    assert lab.find_run("latest~2", task="t") == "old"
+    for name in ("latest~1", "@none", "zzz", ""):
+        with pytest.raises(UnknownRun):
+            lab.find_run(name)
+    with pytest.raises(UnknownRun, match="several runs start with 'n'; there are new, newer"):
+        lab.find_run("n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[colums]\nvalue = 'x'", "did you mean 'columns'"),
+        ("[prices.m]\ninputs = 1\noutput = 2", "did you mean 'input'"),
+        ("[prices.m]\ninput = 'x'\noutput = 2", "Expected `float`"),
+        ("[directions]\nacc = 'up'", "higher"),
+        ("columns = [", "not valid TOML"),
+    ],
+)
+def test_settings_are_refused_with_the_nearest_key(lab: Lab, text: str, message: str) -> None:
+    (lab.path / "lab.toml").write_text(text)
+    with pytest.raises(BadSettings, match=message):
+        _ = lab.settings
+
+
+def test_leftovers_are_never_seen_and_are_swept_when_old(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(write_eval(tmp_path / "a.eval", "a"))
+    rows = lab.samples().with_columns(attempt=pl.lit("20200101T000000-1-abc"))
+    lab._store.append("samples", rows)
+    fresh = rows.with_columns(attempt=pl.lit("29990101T000000-1-abc"))
+    lab._store.append("samples", fresh)
+    assert lab.samples().height == 5
+    assert lab.sweep() == 5
+    assert lab.sweep() == 0
+    assert lab.samples().height == 5
+    assert lab._store.sweep(timedelta(days=-999_999)) == 5
+
+
+def test_what_is_no_path_and_no_frame_is_refused(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="give a path or a data frame"):
+        lab.ingest({"a": 1})
+    with pytest.raises(LabError, match="there is no file or folder"):
+        lab.ingest(tmp_path / "missing")
+    with pytest.raises(LabError, match="no format 'x'"):
+        lab.ingest(write_eval(tmp_path / "a.eval", "a"), format="x")
+    with pytest.raises(LabError, match="is a file; a lab is a folder"):
+        open_lab(tmp_path / "a.eval")
+    with pytest.raises(LabError, match="no table 'sample'"):
+        lab.table("sample")
+
+
+def test_the_demo_lab_holds_all_three_tools(demo: Lab) -> None:
+    assert set(demo.runs()["source"]) == {"inspect", "promptfoo", "lm_eval"}
+    assert demo.table("quarantine").height == 0
+    task = demo.runs()["task"][-1]
+    assert task == "support_answers"
+    assert demo.find_run("latest~1") != demo.find_run("latest")
+
+
+def test_the_demo_lab_is_where_a_lab_without_a_path_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("AIOPS_LAB", raising=False)
+    assert open_lab("").path == demo_lab().path == tmp_path / "aiops-lab" / "demo"
+    monkeypatch.setenv("AIOPS_LAB", str(tmp_path / "mine"))
+    assert open_lab().path == tmp_path / "mine"
