@@ -24,6 +24,7 @@ from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
 
 SETTINGS = "lab.toml"
+UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
 
 
@@ -150,6 +151,8 @@ class Lab:
             raise LabError("this is the lab as it was; ingest into the newest version")
         mapping = {**self.settings.columns, **(columns or {})}
         check_mapping(mapping)
+        if format is not None:
+            source_named(format)
         units = list(self._units(paths_or_frames, format, mapping))
         return ingest(self._store, units, progress)
 
@@ -207,6 +210,8 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise LabError(f"{str(folder)!r} is a file; a lab is a folder")
+    if UNSTORABLE.search(str(folder.absolute())):
+        raise LabError(f"tables cannot be stored below {str(folder)!r}: avoid [ ] and %20 in names")
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / SETTINGS
     if not settings.exists() and not (folder / "tables").exists():

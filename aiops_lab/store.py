@@ -47,9 +47,23 @@ class Store:
 
     def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
-            return DeltaTable(str(self.root / table), version=version)
+            return DeltaTable(self._uri(table), version=version)
         except TableNotFoundError:
             return None
+
+    def _uri(self, table: str) -> str:
+        return (self.root / table).absolute().as_uri()
+
+    def _rows(self, table: str, delta: DeltaTable) -> pl.LazyFrame:
+        """All rows of a Delta table, whatever the folder is called.
+
+        `polars.scan_delta` reads the percent-encoded names that deltalake returns for folders
+        with spaces or umlauts as they are, and so finds nothing (seen with 2.1 and 1.6).
+        """
+        names = pl.DataFrame(delta.get_add_actions(flatten=True))["path"]
+        if names.is_empty():
+            return pl.LazyFrame(schema=_columns(table))
+        return pl.scan_parquet([self.root / table / name for name in names], glob=False)
 
     @property
     def version(self) -> int:
@@ -72,9 +86,8 @@ class Store:
             return empty("ingests")
         return self._listed(delta)
 
-    @staticmethod
-    def _listed(delta: DeltaTable) -> pl.DataFrame:
-        rows = pl.read_delta(delta)
+    def _listed(self, delta: DeltaTable) -> pl.DataFrame:
+        rows = self._rows("ingests", delta).collect()
         return rows.sort("reader_version", "at").unique("digest", keep="last", maintain_order=True)
 
     def visible_runs(self) -> pl.DataFrame:
@@ -103,7 +116,7 @@ class Store:
         delta = self._delta(table)
         if delta is None:
             return empty(table).lazy()
-        rows = pl.scan_delta(delta)
+        rows = self._rows(table, delta)
         if table == "verdicts":
             return rows
         if "run_id" in SCHEMAS[table]:
@@ -166,13 +179,9 @@ class Store:
         """The Delta table, made where it is not there yet (perhaps by another process just now)."""
         if (delta := self._delta(table)) is not None:
             return delta
-        columns = dict(SCHEMAS[table])
-        if table not in OUTSIDE:
-            columns["attempt"] = pl.String()
-        path = self.root / table
-        path.mkdir(parents=True, exist_ok=True)
+        (self.root / table).mkdir(parents=True, exist_ok=True)
         try:
-            return DeltaTable.create(str(path), pl.Schema(columns), mode="error")
+            return DeltaTable.create(self._uri(table), pl.Schema(_columns(table)), mode="error")
         except DeltaError:
             if (delta := self._delta(table)) is None:
                 raise
@@ -187,12 +196,18 @@ class Store:
             delta = self._delta(table)
             if delta is None:
                 continue
-            attempts = pl.scan_delta(delta).select(pl.col("attempt").unique()).collect()["attempt"]
+            attempts = self._rows(table, delta).select("attempt").unique().collect()["attempt"]
             stale = [a for a in attempts if a not in listed and _begun(a) < limit]
             if stale:
                 names = ", ".join(f"'{name}'" for name in stale)
                 swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
         return swept
+
+
+def _columns(table: str) -> dict[str, pl.DataType]:
+    """The columns of a table as it is stored."""
+    own = {} if table in OUTSIDE else {"attempt": pl.String()}
+    return {**SCHEMAS[table], **own}
 
 
 def new_attempt() -> str:

@@ -31,6 +31,20 @@ def test_the_template_of_the_settings_is_valid_when_uncommented(tmp_path: Path) 
     assert lab.settings.prices["openai/gpt-4o"].input == 2.5
 
 
+@pytest.mark.parametrize("name", ["my lab", "Prüfung 日本", "a#b", "50%", "what?", "-x", "c:d"])
+def test_a_lab_may_be_called_anything_usual(tmp_path: Path, name: str) -> None:
+    lab = open_lab(tmp_path / name)
+    lab.ingest(table_of({"a": [1.0]}))
+    lab.ingest(write_eval(tmp_path / "b c.eval", "b"))
+    assert open_lab(tmp_path / name).runs().height == 2
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a%20b"])
+def test_a_lab_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabError, match="avoid"):
+        open_lab(tmp_path / name)
+
+
 def test_ingest_twice_adds_nothing(lab: Lab, tmp_path: Path) -> None:
     path = write_eval(tmp_path / "a.eval", "run")
     copy = tmp_path / "copy of a.eval"

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import altair as alt
 import polars as pl
 
+from aiops_lab.charts.cases import MOST, Case, Cases
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.ship.compare import Comparison
@@ -175,24 +176,28 @@ def behaviour(result: Comparison) -> Picture:
     )
 
 
-def flips(result: Comparison) -> Table:
-    """The questions whose score turned, with both answers."""
-    rows = result.flips.with_columns(
-        turned=pl.when(pl.col("difference") < 0).then(pl.lit("lost")).otherwise(pl.lit("gained")),
+def flips(result: Comparison) -> Cases:
+    """The questions whose score turned, the largest change first, with both answers."""
+    lost = result.flips.filter(pl.col("difference") * pl.col("direction") < 0).height
+    return Cases(
+        title=f"{lost} lost, {result.flips.height - lost} gained; the largest change first",
+        cases=[_case(row) for row in result.flips.head(MOST).to_dicts()],
+        total=result.flips.height,
     )
-    names = {
-        "sample_id": "question",
-        "metric": "score",
-        "turned": "",
-        "baseline": "baseline",
-        "candidate": "candidate",
-        "input": "asked",
-        "target": "wanted",
-        "baseline_output": "baseline answered",
-        "candidate_output": "candidate answered",
-    }
-    return table(
-        rows, title="Questions whose score turned, the largest change first", columns=names
+
+
+def _case(row: dict[str, Any]) -> Case:
+    share = is_share((row["baseline"], row["candidate"]))
+    told = [figure(row[side], share=share) for side in ("baseline", "candidate")]
+    texts = {"asked": row["input"], "wanted": row["target"]}
+    return Case(
+        title=f"{row['sample_id']}: {row['metric']} {told[0]} to {told[1]}",
+        turned="lost" if row["difference"] * row["direction"] < 0 else "gained",
+        texts={name: text for name, text in texts.items() if text},
+        answers={
+            side: row[f"{side}_output"] or "no text was logged"
+            for side in ("baseline", "candidate")
+        },
     )
 
 

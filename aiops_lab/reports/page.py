@@ -28,14 +28,15 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from aiops_lab import verdict as verdicts
+from aiops_lab.charts.cases import MIME as CASES_MIME
 from aiops_lab.charts.table import MIME as TABLE_MIME
 from aiops_lab.charts.theme import MIME as CHART_MIME
 from aiops_lab.lab import Lab
 from aiops_lab.verdict import SIGNS, Evidence, Verdict
 
 PACKAGES = ("aiops-lab", "polars", "altair", "scipy", "deltalake")
-ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 VEGA_LITE = "6.4"
 
 
@@ -99,7 +100,7 @@ def _blocks(notebook: nbformat.NotebookNode) -> Iterator[dict[str, Any]]:
 def _prose(source: str) -> Iterator[dict[str, Any]]:
     """Headings on their own, for the table of contents; the rest as HTML made of Markdown."""
     text: list[str] = []
-    for line in [*source.splitlines(), "## "]:
+    for line in [*visible(source).splitlines(), "## "]:
         heading = re.match(r"(#{1,4}) *(.*)", line)
         if heading is None:
             text.append(line)
@@ -131,6 +132,8 @@ def _output(output: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"kind": "chart", "spec": script_json(spec), "alt": _alternative(spec)}
     if TABLE_MIME in data:
         return {"kind": "table", **data[TABLE_MIME]}
+    if CASES_MIME in data:
+        return {"kind": "cases", **data[CASES_MIME]}
     if "image/png" in data and (picture := _png(data["image/png"])):
         return {"kind": "picture", "src": f"data:image/png;base64,{picture}"}
     text = data.get("text/plain")
@@ -152,8 +155,9 @@ def _alternative(spec: Mapping[str, Any]) -> str:
 
 
 def visible(text: str) -> str:
-    """Text without terminal codes, direction overrides shown as what they are."""
-    return BIDI.sub(lambda m: f"[U+{ord(m[0]):04X}]", ANSI.sub("", text))
+    """Text without terminal codes; characters that hide or turn text shown as what they are."""
+    text = ANSI.sub("", text.replace("\r\n", "\n"))
+    return HIDDEN.sub(lambda m: f"[U+{ord(m[0]):04X}]", text)
 
 
 def unbroken(text: str) -> str:
@@ -219,7 +223,8 @@ def _vega() -> Markup:
     """Vega, Vega-Lite and vega-embed, to draw without a network."""
     import vl_convert
 
-    return _in_script(vl_convert.javascript_bundle("", vl_version=VEGA_LITE))
+    bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # pyright: ignore[reportCallIssue]
+    return _in_script(bundle)
 
 
 @cache

@@ -176,7 +176,7 @@ def compare_runs(
         metrics=rows,
         behaviour=behaviour,
         slices=slices,
-        flips=_flips(pairs, data, base_run, cand_run),
+        flips=_flips(pairs, directions, data, base_run, cand_run),
         unmatched=_unmatched(samples, base_run, cand_run),
         preflight=checks,
         runs=data.runs,
@@ -360,7 +360,9 @@ def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFr
     return pl.DataFrame(rows, schema={**ROW, **RATIO})
 
 
-def _flips(pairs: pl.DataFrame, data: Evals, base_run: str, cand_run: str) -> pl.DataFrame:
+def _flips(
+    pairs: pl.DataFrame, directions: dict[str, int], data: Evals, base_run: str, cand_run: str
+) -> pl.DataFrame:
     """Questions whose score turned, the largest change first, with both answers."""
     span = (
         pl.max_horizontal("baseline", "candidate").max()
@@ -368,7 +370,11 @@ def _flips(pairs: pl.DataFrame, data: Evals, base_run: str, cand_run: str) -> pl
     )
     change = pl.col("candidate") - pl.col("baseline")
     turned = (
-        pairs.with_columns(difference=change, span=span.over("metric"))
+        pairs.with_columns(
+            difference=change,
+            span=span.over("metric"),
+            direction=pl.col("metric").replace_strict(directions, return_dtype=pl.Int64),
+        )
         .filter((pl.col("difference").abs() >= FLIP * pl.col("span")) & (pl.col("difference") != 0))
         .sort(pl.col("difference").abs() / pl.col("span"), descending=True, maintain_order=True)
     )
@@ -380,7 +386,7 @@ def _flips(pairs: pl.DataFrame, data: Evals, base_run: str, cand_run: str) -> pl
         "sample_id", candidate_output="output"
     )
     return (
-        turned.select("sample_id", "metric", "baseline", "candidate", "difference")
+        turned.select("sample_id", "metric", "baseline", "candidate", "difference", "direction")
         .join(asked, on="sample_id", how="left", maintain_order="left")
         .join(answered, on="sample_id", how="left", maintain_order="left")
     )

@@ -1,0 +1,36 @@
+"""Texts that a browser, a chart or a template would run if they were ever more than text."""
+
+from __future__ import annotations
+
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "<svg><script>alert(1)</script></svg>",
+    "<iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
+    "<body onload=alert(1)>",
+    "<math><mi//xlink:href='javascript:alert(1)'>",
+    "<object data='javascript:alert(1)'>",
+    "<embed src='data:text/html,<script>alert(1)</script>'>",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==",
+    "<a href='javascript:alert(1)'>click</a>",
+    "[click](javascript:alert(1))",
+    "![x](x\" onerror=\"alert(1))",
+    "<style>*{background:url(javascript:alert(1))}</style>",
+    "<base href='//evil.example/'>",
+    "<form action='javascript:alert(1)'><button>x</button></form>",
+    "{{ 7 * 7 }}{{ config }}{% raw %}",
+    "${alert(1)}",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "&#60;script&#62;alert(1)&#60;/script&#62;",
+    "datum.constructor.constructor('alert(1)')()",
+    '{"expr": "alert(1)"}',
+    "=HYPERLINK(\"http://evil.example\")",
+    "\u202egnirts desrever\u202c",
+    "\x1b[2J\x1b[31mred\x1b]0;title\x07",
+    "W" * 3000,
+    "-->\x00<!--",
+]  # fmt: skip

@@ -1,0 +1,63 @@
+"""Notebooks are thin, committed without outputs, and run as they are."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from aiops_lab import Lab
+from aiops_lab.reports.page import executed_verdict
+from aiops_lab.reports.parameters import parameters_of
+from aiops_lab.reports.run import shipped_notebooks
+
+NOTEBOOKS = shipped_notebooks()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_outputs_no_logic(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert parameters_of(notebook)["lab"].default == ""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].metadata.tags == ["parameters"]
+    for cell in code:
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.If | ast.For | ast.While | ast.FunctionDef | ast.Try)
+    assert all(parameter.help for parameter in parameters_of(notebook).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_with_plain_papermill_and_nbconvert(path: Path, demo: Lab, tmp_path: Path) -> None:
+    """No parameter given: the demo lab, wherever the environment puts its cache."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "JUPYTER_PREFER_ENV_PATH": "1"}
+    environment.pop("AIOPS_LAB", None)
+    out = tmp_path / "out.ipynb"
+    for command in (
+        ["papermill", str(path), str(out)],
+        [
+            "jupyter",
+            "nbconvert",
+            "--execute",
+            "--to",
+            "html",
+            str(path),
+            f"--output-dir={tmp_path}",
+        ],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+    verdict = executed_verdict(nbformat.read(out, as_version=4))
+    assert verdict is not None
+    assert verdict.status == "warn"
+    assert (tmp_path / f"{path.stem}.html").stat().st_size > 100_000

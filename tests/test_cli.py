@@ -1,0 +1,110 @@
+"""The command: what it prints, and the status it ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aiops_lab import open_lab
+from tests.conftest import DATA, table_of, write_eval
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aiops_lab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+
+
+def test_from_nothing_to_a_lab_with_logs(tmp_path: Path) -> None:
+    lab = tmp_path / "my lab"
+    assert run("init", lab).returncode == 0
+    assert (lab / "lab.toml").is_file()
+    assert (lab / "notebooks" / "ship_compare_runs.ipynb").is_file()
+    done = run("ingest", DATA / "inspect-0.3.285", "--lab", lab, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["added"] == 5
+    told = json.loads(run("status", "--lab", lab, "--json").stdout)
+    assert told["sources"] == 5
+    assert len(told["runs"]) == 4
+    assert "1 sources hold only runs" in run("status", "--lab", lab).stdout
+
+
+def test_what_cannot_be_read_is_told_and_exits_0(tmp_path: Path) -> None:
+    run("init", tmp_path / "lab")
+    (tmp_path / "bad.eval").write_bytes(b"PK\x03\x04 _journal/start.json")
+    done = run("ingest", tmp_path / "bad.eval", "--lab", tmp_path / "lab")
+    assert done.returncode == 0
+    assert "1 things could not be read" in done.stdout
+    assert "not a complete ZIP file" in run("status", "--lab", tmp_path / "lab").stdout
+
+
+def test_columns_are_mapped_on_the_command_line(tmp_path: Path) -> None:
+    run("init", tmp_path / "lab")
+    (tmp_path / "t.csv").write_text("q,good,kind\n1,1,x\n2,0,y\n")
+    mapping = ["--columns", "sample_id=q", "--columns", "value=good"]
+    assert run("ingest", tmp_path / "t.csv", "--lab", tmp_path / "lab", *mapping).returncode == 0
+    assert open_lab(tmp_path / "lab").scores("t")["metric"].unique().to_list() == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["status", "--lab", "{tmp}/none"], 4, "there is no lab in"),
+        (["ingest", "{tmp}/none.csv", "--lab", "{tmp}/lab"], 4, "there is no file or folder"),
+        (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--format", "x"], 2, "no format 'x'"),
+        (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--columns", "x"], 2, "canonical=theirs"),
+        (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--columns", "vlaue=x"], 2, "did you mean"),
+        (["report", "nothing", "--lab", "{tmp}/lab"], 2, "there is no notebook 'nothing'"),
+        (["report", "--lab", "{tmp}/lab", "-p", "margni", "1"], 2, "did you mean margin"),
+        (["report", "--lab", "{tmp}/lab", "-p", "margin", "x"], 2, "cannot be read as that"),
+        (["report", "--lab", "{tmp}/lab", "--fail-on", "bad"], 2, "one of ok, warn"),
+        (["gat"], 2, "No such command"),
+    ],
+)
+def test_mistakes_end_with_a_sentence_and_a_status(
+    tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    open_lab(tmp_path / "lab")
+    done = run(*(text.format(tmp=tmp_path) for text in arguments))
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_control_characters_in_foreign_text_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "lab")
+    lab.ingest(table_of({"\x1b[31mred\x07[bold]": [1.0]}))
+    told = run("status", "--lab", tmp_path / "lab").stdout
+    assert "\x1b" not in told
+    assert "\x07" not in told
+    assert "[bold]" in told.replace("\n", "")
+
+
+def test_help_tells_how_to_start() -> None:
+    told = run("--help").stdout
+    assert "aiops-lab demo" in told
+    assert "Exit status" in told
+
+
+@pytest.mark.slow
+def test_reports_end_with_0_4_or_as_asked(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    run("init", lab)
+    empty = run("report", "--lab", lab, "--out", out)
+    assert empty.returncode == 4, "nothing to compare"
+    assert "holds no runs" in (out / "ship_compare_runs.html").read_text()
+    for name in "ab":
+        run("ingest", write_eval(tmp_path / f"{name}.eval", name), "--lab", lab)
+    given = ["-p", "baseline", "a", "-p", "candidate", "b"]
+    done = run("report", "ship_compare_runs", "--lab", lab, "--out", out, *given, "--json")
+    assert done.returncode == 0
+    [report] = json.loads(done.stdout)["reports"]
+    assert report["verdict"]["status"] == "inconclusive"
+    asked = run("report", "--lab", lab, "--out", out, *given, "--fail-on", "inconclusive")
+    assert asked.returncode == 1
+    assert "ship compare runs" in (out / "index.html").read_text()
+    verdicts = open_lab(lab).table("verdicts")
+    assert verdicts["status"].to_list() == ["inconclusive"] * 2
