@@ -46,18 +46,18 @@ class Table:
 
     def _html(self) -> str:
         """A plain table, for JupyterLab."""
-        e = html.escape
-        head = "".join(f"<th>{e(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(f'<td style="white-space:pre-wrap">{e(text)}</td>' for text, _ in row)
-            + "</tr>"
-            for row in self.rows
-        )
+        head = "".join(f'<th style="text-align:left">{html.escape(c)}</th>' for c in self.columns)
+        body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in self.rows)
         return (
-            f"<table><caption>{e(self.title)}</caption><thead><tr>{head}</tr></thead>"
+            f"<p>{html.escape(self.title)}</p><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
         )
+
+
+def _html_cell(cell: tuple[str, Any]) -> str:
+    text, order = cell
+    side = "left" if order is None else "right"
+    return f'<td style="white-space:pre-wrap;text-align:{side}">{html.escape(text)}</td>'
 
 
 def table(

@@ -11,6 +11,7 @@ MIME = "application/vnd.vegalite.v5+json"
 BASELINE, CANDIDATE = "#7f7f7f", "#0072b2"
 BETTER, WORSE, ATTENTION = "#009e73", "#d55e00", "#e69f00"
 HEIGHT = 320
+WIDTH = 640
 MOST_ROWS = 12
 """Beyond this a chart shows the rows that matter most and says how many more there are."""
 
@@ -47,6 +48,15 @@ def _theme() -> alt.theme.ThemeConfig:
 
 
 def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The MIME bundle of a chart.
+
+    JupyterLab 4.6 redraws a chart as wide as its container without end, so there it has a width
+    of its own; a page reads `usermeta` and makes it as wide as the page. Without a ``$schema``
+    neither complains of the other's version.
+    """
+    spec = {key: value for key, value in spec.items() if key != "$schema"}
+    if spec.get("width") == "container":
+        spec |= {"width": WIDTH, "usermeta": {"width": "container"}}
     title = spec.get("title", "")
     text = title.get("text", "") if isinstance(title, dict) else title
     return {MIME: spec, "text/plain": f"Chart: {text or 'without a title'}"}

@@ -25,4 +25,4 @@ def read(folder: Path, texts: bool) -> dict[str, pl.DataFrame]:
 if __name__ == "__main__":
     began = time.perf_counter()
     tables = read(Path(sys.argv[1]), sys.argv[2] == "texts")
-    print(time.perf_counter() - began, tables["samples"].height, tables["scores"].height)
+    print(time.perf_counter() - began, tables["samples"].height)

@@ -38,6 +38,7 @@ function fitted(spec, width) {
     }
     return lines;
   };
+  if (spec.usermeta && spec.usermeta.width === "container") spec.width = "container";
   const title = spec.title;
   if (title && typeof title === "object") {
     spec.title = { ...title, text: wrap([title.text].flat().join(" "), 15) };
