@@ -11,11 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.errors import LabError, UnknownRun
+from aiops_lab.errors import BadSource, LabError, NotComputable, UnknownRun
 from aiops_lab.ingest import Ingest, Progress, Unit, file_unit, frame_unit, ingest, unknown_unit
 from aiops_lab.settings import TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
+from aiops_lab.sources.detail import read_detail
 from aiops_lab.sources.find import recognise, source_named, walk
 from aiops_lab.sources.jsonio import compact
 from aiops_lab.sources.table import check_mapping
@@ -74,6 +75,26 @@ class Lab:
     def scores(self, run: str | None = None) -> pl.DataFrame:
         """The scores of one run, or of all."""
         return self._of_run("scores", run)
+
+    def detail(self, run: str, sample_id: str, epoch: int = 1) -> dict[str, Any]:
+        """The whole of one answer as its source has it: messages, events, everything.
+
+        Where the source is gone, what the lab's tables hold, with a key ``note`` that says so.
+
+        Raises
+        ------
+        NotComputable
+            The run has no such answer.
+        """
+        key = (pl.col("sample_id") == sample_id) & (pl.col("epoch") == epoch)
+        rows = self.samples(run).filter(key)
+        if not rows.height:
+            raise NotComputable(f"run {run!r} has no answer to {sample_id!r}, epoch {epoch}")
+        row = rows.row(0, named=True)
+        try:
+            return read_detail(row["detail_uri"])
+        except BadSource as error:
+            return {**row, "note": f"{error}; this is all there is"}
 
     def _of_run(self, table: str, run: str | None) -> pl.DataFrame:
         rows = self.scan(table)

@@ -25,11 +25,11 @@ def test_from_nothing_to_a_lab_with_logs(tmp_path: Path) -> None:
     assert (lab / "notebooks" / "ship_compare_runs.ipynb").is_file()
     done = run("ingest", DATA / "inspect-0.3.285", "--lab", lab, "--json")
     assert done.returncode == 0
-    assert json.loads(done.stdout)["added"] == 5
+    assert json.loads(done.stdout)["added"] == 6
     told = json.loads(run("status", "--lab", lab, "--json").stdout)
-    assert told["sources"] == 5
+    assert told["sources"] == 6
     assert len(told["runs"]) == 4
-    assert "1 sources hold only runs" in run("status", "--lab", lab).stdout
+    assert "2 sources hold only runs" in run("status", "--lab", lab).stdout
 
 
 def test_what_cannot_be_read_is_told_and_exits_0(tmp_path: Path) -> None:

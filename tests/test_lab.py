@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from aiops_lab import Lab, LabError, demo_lab, open_lab
 from aiops_lab.errors import BadSettings, UnknownRun
 from aiops_lab.tables import KEYS, SCHEMAS
-from tests.conftest import contents, table_of, write_eval
+from tests.conftest import DATA, contents, table_of, write_eval
 
 
 def test_a_new_lab_is_empty_and_has_commented_settings(tmp_path: Path) -> None:
@@ -203,6 +204,38 @@ def test_what_is_no_path_and_no_frame_is_refused(lab: Lab, tmp_path: Path) -> No
         open_lab(tmp_path / "a.eval")
     with pytest.raises(LabError, match="no table 'sample'"):
         lab.table("sample")
+
+
+@pytest.mark.parametrize(
+    ("file", "holds"),
+    [
+        ("inspect-0.3.285/full.eval", "events"),
+        ("inspect-0.3.60/pair.json", "events"),
+        ("promptfoo-0.123.1/repeat.json", "gradingResult"),
+        ("promptfoo-0.123.1/repeat.jsonl", "gradingResult"),
+        ("lmeval-0.4.9.1", "resps"),
+    ],
+)
+def test_the_whole_of_an_answer_is_opened_when_asked_for(
+    lab: Lab, tmp_path: Path, file: str, holds: str
+) -> None:
+    there = tmp_path / "there" / "source"
+    there.parent.mkdir()
+    if (DATA / file).is_dir():
+        shutil.copytree(DATA / file, there)
+    else:
+        there = there.with_suffix((DATA / file).suffix)
+        shutil.copy(DATA / file, there)
+    lab.ingest(there)
+    for run, sample, epoch in lab.samples().select("run_id", "sample_id", "epoch").rows()[::7]:
+        assert holds in lab.detail(run, sample, epoch)
+    shutil.rmtree(there.parent)
+    run, sample = lab.samples().select("run_id", "sample_id").row(0)
+    found = lab.detail(run, sample)
+    assert "is gone; this is all there is" in found["note"]
+    assert found["sample_id"] == sample
+    with pytest.raises(LabError, match="no answer to 'nothing', epoch 1"):
+        lab.detail(run, "nothing")
 
 
 def test_the_demo_lab_holds_all_three_tools(demo: Lab) -> None:

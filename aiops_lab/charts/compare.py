@@ -20,6 +20,7 @@ MOVES = ["better", STILL, "worse"]
 MARKS = ["triangle-up", "circle", "square"]
 CLEAR = 0.05
 BEHAVIOUR = {
+    "tokens": "tokens",
     "tokens_in": "input tokens",
     "tokens_out": "output tokens",
     "cost_usd": "cost (US dollars)",

@@ -18,7 +18,7 @@ from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.paired import Paired, paired_difference, ratio
 from aiops_lab.verdict import Verdict
 
-BEHAVIOUR = ("tokens_in", "tokens_out", "cost_usd", "latency_s", "error")
+BEHAVIOUR = ("tokens", "tokens_in", "tokens_out", "cost_usd", "latency_s", "error")
 FEW, MANY = 2, 12
 """A metadata key is taken for a slice when it has this many distinct values."""
 SMALLEST_SLICE = 5
@@ -194,7 +194,10 @@ def compare_runs(
 
 def _questions(samples: pl.DataFrame, cluster: str | None) -> pl.DataFrame:
     """Samples with their error as a figure, and the cluster asked for."""
-    samples = samples.with_columns(error=pl.col("error").is_not_null().cast(pl.Float64))
+    samples = samples.with_columns(
+        tokens=pl.col("tokens_in") + pl.col("tokens_out"),
+        error=pl.col("error").is_not_null().cast(pl.Float64),
+    )
     if cluster is None:
         return samples
     return samples.with_columns(_key(samples, cluster).alias("cluster"))

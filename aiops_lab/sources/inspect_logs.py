@@ -20,6 +20,7 @@ from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
+SHELL = "/sample.json"
 SAMPLE_MEMBER = re.compile(r"samples/.*_epoch_\d+(?:/sample)?\.json", re.DOTALL)
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
@@ -82,6 +83,7 @@ class Sample(Answer):
     target: Any = None
     choices: list[str] | None = None
     messages: list[Raw] | None = None
+    message_refs: list[tuple[int, int]] = []
     output: Output | None = None
     attachments: Raw = Raw(b"")
 
@@ -108,6 +110,8 @@ RAW_LISTS = msgspec.json.Decoder(list[Raw])
 ANSWERS = msgspec.json.Decoder(Answer)
 SAMPLES = msgspec.json.Decoder(Sample)
 MESSAGES = msgspec.json.Decoder(Message)
+OBJECTS = msgspec.json.Decoder(dict[str, Any])
+TEXT_LISTS = msgspec.json.Decoder(list[str])
 ATTACHMENTS = msgspec.json.Decoder(dict[str, str])
 A = TypeVar("A", bound=Answer)
 
@@ -202,6 +206,8 @@ def _members(
     for name in members:
         try:
             sample = decode(archive.read(name), SAMPLES, name)
+            if name.endswith(SHELL):
+                _add_chunks(archive, name.removesuffix(SHELL), sample)
         except BadSource as error:
             problems.append(Problem(error.place, error.reason))
             continue
@@ -214,6 +220,21 @@ def _members(
         yield name, sample
     for answer in left.values():
         yield SUMMARIES, answer
+
+
+def _add_chunks(archive: Archive, folder: str, sample: Sample) -> None:
+    """What the shell of a chunked sample leaves out: metadata, first messages, attachments."""
+    metadata, messages = f"{folder}/metadata.json", f"{folder}/messages/0.json"
+    if metadata in archive:
+        sample.metadata = decode(archive.read(metadata), OBJECTS, metadata)
+    if messages in archive and sample.message_refs:
+        start, end = sample.message_refs[0]
+        sample.messages = decode(archive.read(messages), RAW_LISTS, messages)[start:end]
+    chunks = [name for name in archive.names if name.startswith(f"{folder}/attachments/")]
+    if chunks:
+        chunks.sort(key=lambda name: (len(name), name))
+        texts = chain.from_iterable(decode(archive.read(c), TEXT_LISTS, c) for c in chunks)
+        sample.attachments = Raw(msgspec.json.encode({str(i): t for i, t in enumerate(texts)}))
 
 
 def _read_json(path: Path, texts: bool) -> Iterator[Batch]:

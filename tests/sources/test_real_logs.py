@@ -75,12 +75,15 @@ def test_inspect_means_and_errors_equal_its_own_header(lab: Lab, entry: dict[str
         assert compared >= 2
 
 
-@pytest.mark.parametrize("release", ["inspect-0.3.285", "inspect-0.3.60"])
-def test_the_archive_and_the_json_of_one_run_are_the_same_run(tmp_path: Path, release: str) -> None:
+@pytest.mark.parametrize(
+    ("release", "form"),
+    [("0.3.285", "pair.json"), ("0.3.285", "chunked.eval"), ("0.3.60", "pair.json")],
+)
+def test_every_form_of_one_run_gives_the_same_rows(tmp_path: Path, release: str, form: str) -> None:
     found = []
-    for form in ("pair.eval", "pair.json"):
-        lab = open_lab(tmp_path / form)
-        lab.ingest(DATA / release / form)
+    for name in ("pair.eval", form):
+        lab = open_lab(tmp_path / name)
+        lab.ingest(DATA / f"inspect-{release}" / name)
         key = ["sample_id", "epoch"]
         samples = lab.samples().drop("detail_uri", "run_id").sort(key)
         found.append(
@@ -92,9 +95,9 @@ def test_the_archive_and_the_json_of_one_run_are_the_same_run(tmp_path: Path, re
 def test_a_finished_log_is_shown_instead_of_an_unfinished_one_of_its_run(lab: Lab) -> None:
     folder = DATA / "inspect-0.3.285"
     done = lab.ingest(folder)
-    both = [folder / "pair.eval", folder / "pair.json"]
-    assert len(done.superseded) == 1
-    assert done.superseded["path"][0] in [str(path) for path in both]
+    forms = [folder / name for name in ("pair.eval", "pair.json", "chunked.eval")]
+    assert len(done.superseded) == 2
+    assert set(done.superseded["path"]) < {str(path) for path in forms}
     assert lab.runs()["run_id"].is_unique().all()
     assert lab.samples().select(pl.struct("run_id", "sample_id", "epoch").is_unique().all()).item()
 
