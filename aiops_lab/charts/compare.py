@@ -19,6 +19,7 @@ STILL = "no clear change"
 MOVES = ["better", STILL, "worse"]
 MARKS = ["triangle-up", "circle", "square"]
 CLEAR = 0.05
+FOREST = ("difference", "low", "high", "moved", "from", "to", "change", "interval", "n", "method")
 BEHAVIOUR = {
     "tokens": "tokens",
     "tokens_in": "input tokens",
@@ -39,18 +40,19 @@ def summary(result: Comparison) -> Table:
     return table(frame, title="At a glance: means over the questions that both runs answered")
 
 
-def _glance(row: dict) -> dict:
-    share = is_share((row["baseline"], row["candidate"])) and row.get("ratio") is None
-    told = (
-        f"{change(row['difference'], share=share)} {interval(row['low'], row['high'], share=share)}"
-    )
-    if row.get("ratio") is not None:
-        told = f"{times(row['ratio'])} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+def _glance(row: dict[str, Any]) -> dict[str, Any]:
+    by_ratio = row.get("ratio") is not None
+    share = is_share((row["baseline"], row["candidate"])) and not by_ratio
+    told = change(row["difference"], share=share)
+    ends = interval(row["low"], row["high"], share=share)
+    if by_ratio:
+        told = times(row["ratio"])
+        ends = interval(row["ratio_low"], row["ratio_high"])
     return {
         "what": BEHAVIOUR.get(row["metric"], row["metric"]),
         "baseline": figure(row["baseline"], share=share),
         "candidate": figure(row["candidate"], share=share),
-        "change": told,
+        "change": f"{told} {ends}",
         "questions": row["n"],
         "how": row["method"],
     }
@@ -79,7 +81,9 @@ def slices(result: Comparison, metric: str | None = None) -> Picture:
     more = f"; {rest} more slices moved less" if rest else ""
     lost_told = f"{lost or 'no'} slice{'' if lost == 1 else 's'} lost"
     title = alt.TitleParams(
-        f"{metric}: {lost_told}, {gained or 'none'} gained",
+        f"{metric}: {lost_told}, {gained or 'none'} gained"
+        if rows.height
+        else "No slices to compare",
         subtitle=f"(number of questions); coloured where clear after correction{more}",
     )
     return _forest(rows, title=title)
@@ -100,27 +104,21 @@ def _rows(frame: pl.DataFrame) -> pl.DataFrame:
         share = is_share((row["baseline"], row["candidate"]))
         clear = row["p_adjusted"] is not None and row["p_adjusted"] < CLEAR
         better = "better" if row["direction"] * row["difference"] > 0 else "worse"
-        scale = 100 if share else 1
+        ends = {k: row[k] and row[k] * (100 if share else 1) for k in ("difference", "low", "high")}
         rows.append(
-            {
-                "metric": row["metric"],
-                "by": row.get("by"),
-                "slice": row.get("slice"),
-                "n": row["n"],
-                **{
-                    k: None if row[k] is None else row[k] * scale
-                    for k in ("difference", "low", "high")
-                },
+            {**row, **ends}
+            | {
                 "share": share,
                 "moved": better if clear else STILL,
                 "from": figure(row["baseline"], share=share),
                 "to": figure(row["candidate"], share=share),
                 "change": change(row["difference"], share=share),
                 "interval": interval(row["low"], row["high"], share=share),
-                "method": row["method"],
             }
         )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    added = dict.fromkeys(("moved", "from", "to", "change", "interval"), pl.String)
+    schema = {"by": pl.String, "slice": pl.String, **frame.schema, "share": pl.Boolean, **added}
+    return pl.DataFrame(rows, schema=schema)
 
 
 def _forest(rows: pl.DataFrame, margin: float | None = None, **chart: Any) -> Picture:
@@ -138,7 +136,8 @@ def _forest(rows: pl.DataFrame, margin: float | None = None, **chart: Any) -> Pi
     y = alt.Y("name:N", sort=None, title=None)
     colour = alt.Color("moved:N", scale=alt.Scale(domain=MOVES, range=[BETTER, BASELINE, WORSE]))
     shape = alt.Shape("moved:N", scale=alt.Scale(domain=MOVES, range=MARKS))
-    base = alt.Chart(rows).encode(y=y, color=colour, tooltip=tooltip)
+    shown = [name for name in rows.columns if name in (*FOREST, "name")]
+    base = alt.Chart(rows.select(shown)).encode(y=y, color=colour, tooltip=tooltip)
     lines = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="difference:Q", shape=shape)
     zero = alt.Chart(pl.DataFrame({"x": [0.0]})).mark_rule(color=BASELINE).encode(x="x:Q")
