@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aiops_lab.errors import LabError
+from aiops_lab.errors import BadSettings, LabError, UnknownRun
 
 if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest, Progress
@@ -47,7 +47,8 @@ def demo(
     """Build the demo lab from the logs that come with the library."""
     from aiops_lab.lab import demo_lab
 
-    lab = demo_lab(folder)
+    with _progress("reading") as progress:
+        lab = demo_lab(folder, progress)
     print(f"The demo lab with {lab.runs().height} runs is in {folder}.")
     print(f"Next: aiops-lab report --lab {folder}")
 
@@ -162,15 +163,14 @@ def report(
 
     Exits 0 when every page was rendered, 4 when a notebook could not run to its end.
     """
-    from aiops_lab.reports.run import notebook_named, run_report, shipped_notebooks
+    from aiops_lab.reports.run import notebook_named, notebooks_of, run_report
     from aiops_lab.reports.site import write_index
     from aiops_lab.verdict import STATUSES
 
     if fail_on is not None and fail_on not in STATUSES:
         raise typer.BadParameter(f"one of {', '.join(STATUSES)}", param_hint="--fail-on")
     found = _existing(lab)
-    paths = [notebook_named(name, found) for name in notebooks or []]
-    paths = paths or [notebook_named(path.stem, found) for path in shipped_notebooks()]
+    paths = [notebook_named(name, found) for name in notebooks or []] or notebooks_of(found)
     given = [_read_parameters(path, parameters or []) for path in paths]
     done: list[Report] = []
     with _progress("running") as progress:
@@ -209,7 +209,7 @@ def _existing(folder: Path) -> Lab:
     from aiops_lab.lab import SETTINGS, open_lab
 
     if not (folder / SETTINGS).is_file() and not (folder / "tables").is_dir():
-        raise LabError(f"there is no lab in {str(folder)!r}; make one: aiops-lab init {folder}")
+        raise BadSettings(f"there is no lab in {str(folder)!r}; make one: aiops-lab init {folder}")
     return open_lab(folder)
 
 
@@ -321,8 +321,6 @@ def _joined(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; an error of ours is one sentence and the status it stands for."""
-    from aiops_lab.errors import BadSettings, UnknownRun
-
     try:
         app(_joined(sys.argv[1:]))
     except (BadSettings, UnknownRun) as error:

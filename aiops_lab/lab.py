@@ -240,9 +240,9 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     return Lab(folder)
 
 
-def demo_lab(path: str | os.PathLike[str] | None = None) -> Lab:
+def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
     """The demo lab, built from the logs that come with the library; by default in the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     lab = open_lab(path or cache / "aiops-lab" / "demo")
-    lab.ingest(shipped("logs"))
+    lab.ingest(shipped("logs"), progress=progress)
     return lab

@@ -107,3 +107,18 @@ def contents(lab: Lab) -> dict[str, list[tuple]]:
         rows = [json.dumps(row, sort_keys=True, default=str) for row in frame.to_dicts()]
         found[name] = sorted(rows)
     return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The time of each suite, where the slow ones run."""
+    if terminalreporter.config.option.markexpr != "slow":
+        return
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                suite = report.nodeid.split("::")[0]
+                seconds[suite] = seconds.get(suite, 0.0) + report.duration
+    terminalreporter.section("seconds per suite")
+    for suite, taken in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{taken:8.1f} {suite}")

@@ -52,8 +52,8 @@ def test_columns_are_mapped_on_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["status", "--lab", "{tmp}/none"], 4, "there is no lab in"),
-        (["ingest", "{tmp}/none.csv", "--lab", "{tmp}/lab"], 4, "there is no file or folder"),
+        (["status", "--lab", "{tmp}/none"], 2, "there is no lab in"),
+        (["ingest", "{tmp}/none.csv", "--lab", "{tmp}/lab"], 2, "there is no file or folder"),
         (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--format", "x"], 2, "no format 'x'"),
         (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--columns", "x"], 2, "canonical=theirs"),
         (["ingest", "{tmp}", "--lab", "{tmp}/lab", "--columns", "vlaue=x"], 2, "did you mean"),

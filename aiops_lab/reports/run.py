@@ -44,19 +44,22 @@ class Report:
     error: str | None
 
 
-def notebook_named(name: str, lab: Lab | None = None) -> Path:
+def notebook_named(name: str, lab: Lab) -> Path:
     """The notebook called `name`: a path, one of the lab's own, or one that is shipped."""
     if name.endswith(".ipynb"):
         if Path(name).is_file():
             return Path(name)
         raise BadSettings(f"there is no notebook {name!r}")
-    own = [lab.path / "notebooks"] if lab else []
-    for folder in [*own, shipped("notebooks")]:
-        path = folder / f"{name}.ipynb"
-        if path.is_file():
-            return path
-    known = ", ".join(path.stem for path in shipped_notebooks())
-    raise BadSettings(f"there is no notebook {name!r}; shipped are {known}")
+    known = {path.stem: path for path in notebooks_of(lab)}
+    if name not in known:
+        raise BadSettings(f"there is no notebook {name!r}; there are {', '.join(known)}")
+    return known[name]
+
+
+def notebooks_of(lab: Lab) -> list[Path]:
+    """All notebooks of a lab: its own, and the shipped ones it has no copy of."""
+    own = (lab.path / "notebooks").glob("*.ipynb")
+    return list({path.stem: path for path in [*shipped_notebooks(), *sorted(own)]}.values())
 
 
 def shipped_notebooks() -> list[Path]:

@@ -48,7 +48,7 @@ def walk(paths: Iterable[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in paths:
         if not path.exists():
-            raise LabError(f"there is no file or folder {str(path)!r}")
+            raise BadSettings(f"there is no file or folder {str(path)!r}")
         for file in _inside(path) if path.is_dir() else [path]:
             real = file.resolve()
             if real not in seen:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def report(demo: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reports")
-    done = run_report(notebook_named("ship_compare_runs"), demo, out)
+    done = run_report(notebook_named("ship_compare_runs", demo), demo, out)
     assert done.error is None
     write_index(demo, out)
     return done.page
