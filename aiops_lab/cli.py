@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from aiops_lab.lab import Lab
     from aiops_lab.reports.run import Report
 
-OK, FAILED, USAGE, INCONCLUSIVE, NOT_COMPUTED = 0, 1, 2, 3, 4
+FAILED, USAGE, NOT_COMPUTED = 1, 2, 4
+BADNESS = ("ok", "inconclusive", "warn", "fail")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +32,7 @@ app = typer.Typer(
     With your own logs: "aiops-lab init my-lab", "aiops-lab ingest LOGS --lab my-lab",
     "aiops-lab report --lab my-lab".
 
-    Exit status: 0 done, 1 fail, 2 wrong usage, 3 inconclusive, 4 could not be computed.""",
+    Exit status: 0 done, 1 fail (as asked for), 2 wrong usage, 4 could not be computed.""",
 )
 
 LabOption = Annotated[
@@ -155,7 +156,7 @@ def report(
     ] = None,
     fail_on: Annotated[
         str | None,
-        typer.Option(help="Exit 1 when a verdict is this bad: warn, fail or inconclusive."),
+        typer.Option(help="Exit 1 when a verdict is at least so bad: inconclusive, warn or fail."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -165,13 +166,12 @@ def report(
     """
     from aiops_lab.reports.run import notebook_named, notebooks_of, run_report
     from aiops_lab.reports.site import write_index
-    from aiops_lab.verdict import STATUSES
 
-    if fail_on is not None and fail_on not in STATUSES:
-        raise typer.BadParameter(f"one of {', '.join(STATUSES)}", param_hint="--fail-on")
+    if fail_on is not None and fail_on not in BADNESS[1:]:
+        raise typer.BadParameter(f"one of {', '.join(BADNESS[1:])}", param_hint="--fail-on")
     found = _existing(lab)
     paths = [notebook_named(name, found) for name in notebooks or []] or notebooks_of(found)
-    given = [_read_parameters(path, parameters or []) for path in paths]
+    given = _read_parameters(paths, parameters or [])
     done: list[Report] = []
     with _progress("running") as progress:
         for number, (path, values) in enumerate(zip(paths, given, strict=True)):
@@ -228,20 +228,30 @@ def _mapping(pairs: list[str]) -> dict[str, Any]:
     return mapping
 
 
-def _read_parameters(notebook: Path, pairs: list[str]) -> dict[str, Any]:
-    """The values given that this notebook declares, read by its types."""
+def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, Any]]:
+    """For each notebook the values given that it declares, read by its types.
+
+    A name that none of them declares is refused.
+    """
     import nbformat
 
     from aiops_lab.reports.parameters import checked, parameters_of
 
-    source = nbformat.read(notebook, as_version=4)
-    known, values = parameters_of(source), {}
+    texts: dict[str, str] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="-p")
-        values[name] = known[name].read(text) if name in known else text
-    return checked(source, values)
+            raise typer.BadParameter(f"{pair!r} is not NAME VALUE", param_hint="-p")
+        texts[name] = text
+    sources = [nbformat.read(path, as_version=4) for path in notebooks]
+    known = [parameters_of(source) for source in sources]
+    for name in texts:
+        if not any(name in each for each in known):
+            checked(sources[0], {name: None})
+    return [
+        {name: each[name].read(text) for name, text in texts.items() if name in each}
+        for each in known
+    ]
 
 
 def _report_dict(report: Report) -> dict[str, Any]:
@@ -254,9 +264,8 @@ def _report_dict(report: Report) -> dict[str, Any]:
 
 
 def _counts(report: Report, fail_on: str) -> bool:
-    order = ("ok", "inconclusive", "warn", "fail")
     found = report.verdict.status if report.verdict else "inconclusive"
-    return order.index(found) >= order.index(fail_on)
+    return BADNESS.index(found) >= BADNESS.index(fail_on)
 
 
 def _tell_ingest(done: Ingest, lab: Lab) -> None:

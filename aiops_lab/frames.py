@@ -24,6 +24,7 @@ class Evals:
     scores: pl.DataFrame
     directions: dict[str, str] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     def better(self, metric: str) -> int:
         """1 where higher is better, -1 where lower is: by the settings, else by the log."""
@@ -62,7 +63,8 @@ def evals(data: Any, *names: str) -> Evals:
             f"a comparison takes a Lab or a table, not a {type(data).__name__}"
         ) from None
     table = (native.collect("polars") if isinstance(native, nw.LazyFrame) else native).to_polars()
-    tables = from_frame(table, {}, default_run="table", uri="frame:").tables
+    batch = from_frame(table, {}, default_run="table", uri="frame:")
+    tables = batch.tables
     missing = sorted(set(names) - set(tables["runs"]["run_id"]))
     if missing:
         there = ", ".join(tables["runs"]["run_id"].to_list()[:5])
@@ -74,6 +76,7 @@ def evals(data: Any, *names: str) -> Evals:
         samples=kept["samples"],
         scores=kept["scores"],
         origin={"source": "a table given"},
+        unread=tuple(f"{place}: {reason}" for place, reason in batch.problems),
     )
 
 

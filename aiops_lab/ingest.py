@@ -34,7 +34,7 @@ class Ingest:
     Attributes
     ----------
     added, skipped
-        How many sources were read; how many the lab knew already.
+        How many sources are new in the lab, unreadable ones included; how many it knew already.
     quarantined
         What could not be read: path, place, reason.
     superseded

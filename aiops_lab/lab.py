@@ -49,8 +49,13 @@ class Lab:
         """What ``lab.toml`` says now."""
         return read_settings(self.path / SETTINGS)
 
+    @property
+    def pinned(self) -> bool:
+        """Whether this is the lab as it was at some version."""
+        return self._store.pinned is not None
+
     def at(self, version: int) -> Lab:
-        """This lab as it was at `version`."""
+        """This lab with the tables as they were at `version`; settings and verdicts are today's."""
         self._store.at(version)
         return Lab(self.path, version)
 
@@ -165,10 +170,11 @@ class Lab:
 
         Raises
         ------
-        LabError
-            A path does not exist, or the mapping does not fit a table.
+        BadSettings
+            A path does not exist, or the mapping names no canonical column. A mapping that does
+            not fit one of the tables quarantines that table.
         """
-        if self._store.pinned is not None:
+        if self.pinned:
             raise LabError("this is the lab as it was; ingest into the newest version")
         mapping = {**self.settings.columns, **(columns or {})}
         check_mapping(mapping)

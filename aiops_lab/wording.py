@@ -8,11 +8,6 @@ from collections.abc import Iterable
 MINUS = "−"
 
 
-def is_share(values: Iterable[float | None]) -> bool:
-    """Whether figures lie between 0 and 1 and so read as percentages."""
-    return all(value is None or 0 <= value <= 1 for value in values)
-
-
 def figure(value: float | None, *, share: bool = False, digits: int = 3) -> str:
     """One figure as a person writes it.
 

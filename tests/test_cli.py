@@ -60,7 +60,7 @@ def test_columns_are_mapped_on_the_command_line(tmp_path: Path) -> None:
         (["report", "nothing", "--lab", "{tmp}/lab"], 2, "there is no notebook 'nothing'"),
         (["report", "--lab", "{tmp}/lab", "-p", "margni", "1"], 2, "did you mean margin"),
         (["report", "--lab", "{tmp}/lab", "-p", "margin", "x"], 2, "cannot be read as that"),
-        (["report", "--lab", "{tmp}/lab", "--fail-on", "bad"], 2, "one of ok, warn"),
+        (["report", "--lab", "{tmp}/lab", "--fail-on", "bad"], 2, "one of inconclusive, warn"),
         (["gat"], 2, "No such command"),
     ],
 )

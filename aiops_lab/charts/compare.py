@@ -11,15 +11,13 @@ from aiops_lab.charts.cases import MOST, Case, Cases
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.ship.compare import Comparison
-from aiops_lab.wording import change, figure, interval, is_share, times
+from aiops_lab.wording import change, figure, interval, times
 
 ROW_HEIGHT = 34
 Picture: TypeAlias = alt.LayerChart | alt.FacetChart
 STILL = "no clear change"
 MOVES = ["better", STILL, "worse"]
 MARKS = ["triangle-up", "circle", "square"]
-CLEAR = 0.05
-FOREST = ("difference", "low", "high", "moved", "from", "to", "change", "interval", "n", "method")
 BEHAVIOUR = {
     "tokens": "tokens",
     "tokens_in": "input tokens",
@@ -42,7 +40,7 @@ def summary(result: Comparison) -> Table:
 
 def _glance(row: dict[str, Any]) -> dict[str, Any]:
     by_ratio = row.get("ratio") is not None
-    share = is_share((row["baseline"], row["candidate"])) and not by_ratio
+    share = row["share"]
     told = change(row["difference"], share=share)
     ends = interval(row["low"], row["high"], share=share)
     if by_ratio:
@@ -59,13 +57,17 @@ def _glance(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def forest(result: Comparison) -> Picture:
-    """Each score's difference with its 95 % interval; an interval clear of zero is a change."""
-    rows = _rows(result.metrics).with_columns(name="metric")
-    moved = rows.filter(pl.col("moved") != STILL).height
-    title = f"{moved or 'None'} of {rows.height} scores clearly changed"
-    subtitle = "Dot: candidate less baseline; line: 95 % interval; clear of zero is a change"
-    margin = result.settings.get("margin")
-    return _forest(rows, margin, title=alt.TitleParams(title, subtitle=subtitle))
+    """Each score's difference with its 95 % interval and its limit, where a margin is given."""
+    metrics = result.metrics
+    # scores in other units than the first would need an axis of their own
+    same = metrics.filter(pl.col("share") == metrics["share"][0])
+    rows = _rows(same).with_columns(name="metric")
+    clear = rows.filter(pl.col("moved") != STILL).height
+    title = f"{clear or 'None'} of {rows.height} scores clearly changed"
+    subtitle = "Dot: candidate less baseline; line: 95 % interval; coloured where a change is clear"
+    if rest := metrics.height - same.height:
+        subtitle += f"; {rest} in other units above"
+    return _forest(rows, title=alt.TitleParams(title, subtitle=subtitle))
 
 
 def slices(result: Comparison, metric: str | None = None) -> Picture:
@@ -98,55 +100,45 @@ def _most_moved(result: Comparison) -> str:
 
 
 def _rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows in display units, with what a reader hovers over and whether each moved."""
+    """Rows in display units, with what a reader hovers over."""
     rows = []
     for row in frame.to_dicts():
-        share = is_share((row["baseline"], row["candidate"]))
-        clear = row["p_adjusted"] is not None and row["p_adjusted"] < CLEAR
-        better = "better" if row["direction"] * row["difference"] > 0 else "worse"
-        ends = {k: row[k] and row[k] * (100 if share else 1) for k in ("difference", "low", "high")}
-        rows.append(
-            {**row, **ends}
-            | {
-                "share": share,
-                "moved": better if clear else STILL,
-                "from": figure(row["baseline"], share=share),
-                "to": figure(row["candidate"], share=share),
-                "change": change(row["difference"], share=share),
-                "interval": interval(row["low"], row["high"], share=share),
-            }
-        )
-    added = dict.fromkeys(("moved", "from", "to", "change", "interval"), pl.String)
-    schema = {"by": pl.String, "slice": pl.String, **frame.schema, "share": pl.Boolean, **added}
-    return pl.DataFrame(rows, schema=schema)
+        share = row["share"]
+        numbers = ("difference", "low", "high", "limit")
+        told = {
+            "from": figure(row["baseline"], share=share),
+            "to": figure(row["candidate"], share=share),
+            "change": change(row["difference"], share=share),
+            "interval": interval(row["low"], row["high"], share=share),
+        }
+        scale = 100 if share else 1
+        shown = {k: None if row.get(k) is None else row[k] * scale for k in numbers}
+        rows.append({**row, **shown, **told})
+    texts = dict.fromkeys(("from", "to", "change", "interval"), pl.String)
+    return pl.DataFrame(rows, schema={**frame.schema, "limit": pl.Float64, **texts})
 
 
-def _forest(rows: pl.DataFrame, margin: float | None = None, **chart: Any) -> Picture:
+def _forest(rows: pl.DataFrame, **chart: Any) -> Picture:
     share = bool(rows.height and rows["share"].all())
     title = f"candidate less baseline{', points' if share else ''}"
-    tooltip = [
-        "name",
-        "from",
-        "to",
-        "change",
-        "interval",
-        alt.Tooltip("n", title="questions"),
-        "method",
-    ]
+    texts = ("name", "from", "to", "change", "interval")
+    tooltip = [*texts, alt.Tooltip("n", title="questions"), "method"]
     y = alt.Y("name:N", sort=None, title=None)
     colour = alt.Color("moved:N", scale=alt.Scale(domain=MOVES, range=[BETTER, BASELINE, WORSE]))
     shape = alt.Shape("moved:N", scale=alt.Scale(domain=MOVES, range=MARKS))
-    shown = [name for name in rows.columns if name in (*FOREST, "name")]
-    base = alt.Chart(rows.select(shown)).encode(y=y, color=colour, tooltip=tooltip)
+    shown = rows.select(*texts, "n", "method", "moved", "difference", "low", "high", "limit")
+    base = alt.Chart(shown).encode(y=y, color=colour, tooltip=tooltip)
     lines = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="difference:Q", shape=shape)
     zero = alt.Chart(pl.DataFrame({"x": [0.0]})).mark_rule(color=BASELINE).encode(x="x:Q")
-    layers = [zero, lines, dots]
-    if margin is not None:
-        limit = alt.Chart(pl.DataFrame({"x": [-margin * (100 if share else 1)], "text": ["limit"]}))
-        layers.append(limit.mark_rule(strokeDash=[4, 4], color=WORSE).encode(x="x:Q"))
-        text = limit.mark_text(align="right", dx=-4, y=8, color=WORSE)
-        layers.append(text.encode(x="x:Q", text="text:N"))
+    layers: list[Any] = [zero, lines, dots]
+    limits = shown.drop_nulls("limit")
+    if limits.height:
+        limit = alt.Chart(limits.select("name", "limit", text=pl.lit("limit"))).encode(
+            x="limit:Q", y=y
+        )
+        layers.append(limit.mark_tick(thickness=2, size=26, color=WORSE, strokeDash=[4, 3]))
+        layers.append(limit.mark_text(dy=-17, color=WORSE, fontSize=11).encode(text="text:N"))
     return alt.layer(*layers, width="container", height=max(3, rows.height) * ROW_HEIGHT, **chart)
 
 
@@ -187,7 +179,7 @@ def flips(result: Comparison) -> Cases:
 
 
 def _case(row: dict[str, Any]) -> Case:
-    share = is_share((row["baseline"], row["candidate"]))
+    share = row["share"]
     told = [figure(row[side], share=share) for side in ("baseline", "candidate")]
     texts = {"asked": row["input"], "wanted": row["target"]}
     return Case(

@@ -78,8 +78,11 @@ def run_report(
     Raises
     ------
     BadSettings
-        A parameter that the notebook does not have, or of another type.
+        A parameter that the notebook does not have, or of another type; a lab as it was (the
+        notebook would open it as it is).
     """
+    if lab.pinned:
+        raise BadSettings("reports run on the newest version of a lab")
     source = nbformat.read(notebook, as_version=4)
     given = checked(source, parameters or {})
     if "lab" in parameters_of(source):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.frames import Evals, evals
-from aiops_lab.ship import words
+from aiops_lab.ship import decide, words
+from aiops_lab.ship.pairs import difference, key, metadata, paired, parts, questions
 from aiops_lab.ship.preflight import preflight
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import Paired, paired_difference, ratio
+from aiops_lab.stats.paired import ratio
 from aiops_lab.verdict import Verdict
 
 BEHAVIOUR = ("tokens", "tokens_in", "tokens_out", "cost_usd", "latency_s", "error")
@@ -37,8 +36,10 @@ ROW = {
     "p_value": pl.Float64,
     "method": pl.String,
     "direction": pl.Int64,
+    "share": pl.Boolean,
 }
-JUDGED = {**ROW, "p_adjusted": pl.Float64}
+JUDGED = {**ROW, "p_adjusted": pl.Float64, "moved": pl.String}
+DECIDED = {**JUDGED, "limit": pl.Float64, "status": pl.String}
 RATIO = {"ratio": pl.Float64, "ratio_low": pl.Float64, "ratio_high": pl.Float64}
 
 
@@ -52,7 +53,9 @@ class Comparison:
         The answer.
     metrics
         A row a score: n questions, both means over them, the paired difference (candidate less
-        baseline), its standard error and 95 % interval, p-value and method.
+        baseline), its standard error and 95 % interval, p-value, method, `direction` (1: higher
+        is better, -1: lower is), `share` (all values between 0 and 1), `p_adjusted` (Holm over
+        all rows), `moved` (better, worse or no clear change), `limit` and `status`.
     behaviour
         The same for tokens, cost (US dollars), latency (seconds) and the share of errors, with
         the ratio of geometric means and its interval.
@@ -64,6 +67,8 @@ class Comparison:
         Questions that only one side answered: sample_id, side.
     preflight
         May these runs be compared? check, status, detail.
+    runs
+        The two runs.
     settings
         All that is needed to do it again.
     """
@@ -109,20 +114,23 @@ def compare_runs(
     Parameters
     ----------
     lab
-        A Lab, or one flat table with canonical columns.
+        A Lab, or one flat table with canonical columns. Where a log has no cost, the prices in
+        ``lab.toml`` give it.
     baseline, candidate
         Runs, by any name that `Lab.find_run` knows.
     metrics
         Scores to compare; all that both runs have by default.
     by
         Columns or metadata keys to slice by; by default every metadata key with 2 to 12 values.
+        Slices of fewer than 5 questions are left out.
     cluster
         A column or metadata key of questions that belong together; by default the cluster that
         the log names.
     margin
         The loss that is accepted, in the metric's own unit. With one the verdict is ok (the loss
         is smaller), fail (it is larger) or inconclusive; without, warn (clearly worse), ok
-        (clearly better) or inconclusive.
+        (clearly better) or inconclusive; a slice that clearly lost is a warning too. Runs that
+        cannot be compared (see `preflight`) are inconclusive whatever their figures.
 
     Raises
     ------
@@ -149,41 +157,34 @@ def compare_runs(
     base_run, cand_run = data.run_ids
     if base_run == cand_run:
         raise BadSettings(f"baseline and candidate are the same run, {base_run}")
-    samples = _questions(data.samples, cluster)
-    pairs = _pairs(data.scores, base_run, cand_run, metrics)
-    chosen = pairs["metric"].unique(maintain_order=True).to_list()
-    if not chosen:
-        raise NotComputable(_nothing_shared(data, metrics))
-    clusters = samples.select("sample_id", "cluster").unique("sample_id", keep="first")
-    pairs = pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
+    samples = questions(data.samples, cluster)
+    pairs = paired(_chosen(data.scores, metrics), samples, base_run, cand_run)
+    if not pairs.height:
+        raise NotComputable(_nothing_shared(data))
     common = {"candidate_run": cand_run}
-    rows = _judged(
-        [
-            common
-            | {"metric": metric, "direction": data.better(metric)}
-            | asdict(_difference(part))
-            for metric, part in _parts(pairs, "metric")
-        ],
-        JUDGED,
+    judged = _judged(
+        common | {"metric": metric, "direction": data.better(metric)} | difference(part)
+        for metric, part in parts(pairs, "metric")
     )
+    rows = pl.DataFrame([_decided(row, margin) for row in judged], schema=DECIDED)
     directions = dict(rows.select("metric", "direction").iter_rows())
     slices = _slices(pairs, samples, by, common, directions)
     checks = preflight(data, base_run, cand_run)
     behaviour = _behaviour(samples, base_run, cand_run)
-    verdict = words.verdict(rows, slices, behaviour, checks, margin)
+    verdict = words.verdict(rows, slices, behaviour, checks)
     return Comparison(
         verdict=verdict,
         metrics=rows,
         behaviour=behaviour,
         slices=slices,
-        flips=_flips(pairs, directions, data, base_run, cand_run),
+        flips=_flips(pairs, rows, data, base_run, cand_run),
         unmatched=_unmatched(samples, base_run, cand_run),
         preflight=checks,
         runs=data.runs,
         settings={
             "baseline": base_run,
             "candidate": cand_run,
-            "metrics": chosen,
+            "metrics": rows["metric"].to_list(),
             "by": slices["by"].unique(maintain_order=True).to_list(),
             "cluster": cluster,
             "margin": margin,
@@ -192,92 +193,17 @@ def compare_runs(
     )
 
 
-def _questions(samples: pl.DataFrame, cluster: str | None) -> pl.DataFrame:
-    """Samples with their error as a figure, and the cluster asked for."""
-    samples = samples.with_columns(
-        tokens=pl.col("tokens_in") + pl.col("tokens_out"),
-        error=pl.col("error").is_not_null().cast(pl.Float64),
-    )
-    if cluster is None:
-        return samples
-    return samples.with_columns(_key(samples, cluster).alias("cluster"))
+def _chosen(scores: pl.DataFrame, metrics: Sequence[str] | None) -> pl.DataFrame:
+    if not metrics:
+        return scores
+    unknown = sorted(set(metrics) - set(scores["metric"]))
+    if unknown:
+        there = ", ".join(scores["metric"].unique(maintain_order=True))
+        raise BadSettings(f"no metric {unknown[0]!r}; the runs have {there}")
+    return scores.filter(pl.col("metric").is_in(list(metrics)))
 
 
-def _key(samples: pl.DataFrame, name: str) -> pl.Series:
-    """A column of the samples or a key of their metadata, as text."""
-    if name in samples.columns and name != "metadata":
-        return samples[name].cast(pl.String)
-    values = _metadata(samples)
-    if name not in values.columns:
-        known = ", ".join(values.columns) or "none"
-        raise BadSettings(f"no column or metadata key {name!r}; the metadata keys are {known}")
-    return values[name]
-
-
-def _metadata(samples: pl.DataFrame) -> pl.DataFrame:
-    """A text column for each metadata key whose values are plain."""
-    texts = samples["metadata"]
-    parsed = {text: msgspec.json.decode(text) for text in texts.unique() if text}
-    keys = {k: None for found in parsed.values() for k, v in found.items() if _is_plain(v)}
-    columns = {
-        key: texts.replace_strict(
-            {text: _plain(found.get(key)) for text, found in parsed.items()},
-            default=None,
-            return_dtype=pl.String,
-        )
-        for key in keys
-    }
-    return pl.DataFrame(columns)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int | float)
-
-
-def _plain(value: Any) -> str | None:
-    return None if not _is_plain(value) else value if isinstance(value, str) else json.dumps(value)
-
-
-def _pairs(
-    scores: pl.DataFrame, base_run: str, cand_run: str, metrics: Sequence[str] | None
-) -> pl.DataFrame:
-    """A row a metric and question that both runs scored: metric, sample_id, baseline, candidate."""
-    if metrics:
-        unknown = sorted(set(metrics) - set(scores["metric"]))
-        if unknown:
-            there = ", ".join(scores["metric"].unique(maintain_order=True))
-            raise BadSettings(f"no metric {unknown[0]!r}; the runs have {there}")
-        scores = scores.filter(pl.col("metric").is_in(list(metrics)))
-    means = (
-        scores.drop_nulls("value")
-        .group_by("run_id", "metric", "sample_id", maintain_order=True)
-        .agg(pl.col("value").mean())
-    )
-    sides = (
-        means.filter(pl.col("run_id") == run).select(
-            "metric", "sample_id", pl.col("value").alias(side)
-        )
-        for run, side in ((base_run, "baseline"), (cand_run, "candidate"))
-    )
-    left, right = sides
-    return left.join(right, on=["metric", "sample_id"], maintain_order="left")
-
-
-def _parts(frame: pl.DataFrame, *keys: str) -> Iterator[tuple[Any, pl.DataFrame]]:
-    for key, part in frame.group_by(keys, maintain_order=True):
-        yield (key if len(keys) > 1 else key[0]), part
-
-
-def _difference(part: pl.DataFrame) -> Paired:
-    clustered = part["cluster"].null_count() == 0
-    return paired_difference(
-        part["baseline"].to_numpy(),
-        part["candidate"].to_numpy(),
-        part["cluster"].to_numpy() if clustered else None,
-    )
-
-
-def _nothing_shared(data: Evals, metrics: Sequence[str] | None) -> str:
+def _nothing_shared(data: Evals) -> str:
     by_run = {
         run: set(data.scores.filter(pl.col("run_id") == run).drop_nulls("value")["metric"])
         for run in data.run_ids
@@ -304,12 +230,12 @@ def _slices(
     """The comparison within each slice of at least a few questions."""
     first = samples.unique("sample_id", keep="first", maintain_order=True)
     if by is None:
-        keys = _metadata(first)
+        keys = metadata(first)
         counts = {name: keys[name].drop_nulls().n_unique() for name in keys.columns}
         columns = keys.select(name for name, count in counts.items() if FEW <= count <= MANY)
     else:
         names = [by] if isinstance(by, str) else list(by)
-        columns = pl.DataFrame({name: _key(first, name) for name in names})
+        columns = pl.DataFrame({name: key(first, name) for name in names})
     rows = []
     for name in columns.columns:
         keyed = pl.DataFrame({"sample_id": first["sample_id"], "slice": columns[name]}).drop_nulls()
@@ -317,31 +243,32 @@ def _slices(
         rows += [
             {"by": name, "slice": value, **common, "metric": metric}
             | {"direction": directions[metric]}
-            | asdict(_difference(part))
-            for (metric, value), part in _parts(sliced.sort("slice"), "metric", "slice")
+            | difference(part)
+            for (metric, value), part in parts(sliced.sort("slice"), "metric", "slice")
             if part.height >= SMALLEST_SLICE
         ]
-    return _judged(rows, {"by": pl.String, "slice": pl.String, **JUDGED})
+    return pl.DataFrame(_judged(rows), schema={"by": pl.String, "slice": pl.String, **JUDGED})
 
 
-def _judged(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
-    """Rows with their p-values corrected (Holm) for having looked at all of them."""
+def _judged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with p-values corrected (Holm) for having looked at all of them, and what moved."""
+    rows = list(rows)
     adjusted = holm([row["p_value"] for row in rows])
-    return pl.DataFrame(
-        [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)], schema=schema
-    )
+    corrected = [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
+    return [{**row, "moved": decide.moved(row)} for row in corrected]
+
+
+def _decided(row: dict[str, Any], margin: float | None) -> dict[str, Any]:
+    limit = None if margin is None else -row["direction"] * margin
+    return {**row, "limit": limit, "status": decide.status(row, margin)}
 
 
 def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFrame:
     """Tokens, cost, latency and errors, as pairs; measures that no answer has are left out."""
-    long = samples.unpivot(
-        on=BEHAVIOUR, index=["run_id", "sample_id", "cluster"], variable_name="metric"
-    )
-    pairs = _pairs(long, base_run, cand_run, None)
-    clusters = samples.select("sample_id", "cluster").unique("sample_id", keep="first")
-    pairs = pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
+    long = samples.unpivot(on=BEHAVIOUR, index=["run_id", "sample_id"], variable_name="metric")
+    pairs = paired(long, samples, base_run, cand_run)
     rows = []
-    for metric, part in _parts(pairs, "metric"):
+    for metric, part in parts(pairs, "metric"):
         if (
             metric == "error"
             and not part.select(pl.sum_horizontal("baseline", "candidate").sum()).item()
@@ -354,7 +281,8 @@ def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFr
                 "candidate_run": cand_run,
                 "metric": metric,
                 "direction": -1,
-                **asdict(_difference(part)),
+                **difference(part),
+                "share": metric == "error",
                 "ratio": times.difference if known else None,
                 "ratio_low": times.low if known else None,
                 "ratio_high": times.high if known else None,
@@ -364,7 +292,7 @@ def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFr
 
 
 def _flips(
-    pairs: pl.DataFrame, directions: dict[str, int], data: Evals, base_run: str, cand_run: str
+    pairs: pl.DataFrame, rows: pl.DataFrame, data: Evals, base_run: str, cand_run: str
 ) -> pl.DataFrame:
     """Questions whose score turned, the largest change first, with both answers."""
     span = (
@@ -372,12 +300,13 @@ def _flips(
         - pl.min_horizontal("baseline", "candidate").min()
     )
     change = pl.col("candidate") - pl.col("baseline")
+    known = rows.select("metric", "direction", "share")
     turned = (
         pairs.with_columns(
             difference=change,
             span=span.over("metric"),
-            direction=pl.col("metric").replace_strict(directions, return_dtype=pl.Int64),
         )
+        .join(known, on="metric", maintain_order="left")
         .filter((pl.col("difference").abs() >= FLIP * pl.col("span")) & (pl.col("difference") != 0))
         .sort(pl.col("difference").abs() / pl.col("span"), descending=True, maintain_order=True)
     )
@@ -389,7 +318,9 @@ def _flips(
         "sample_id", candidate_output="output"
     )
     return (
-        turned.select("sample_id", "metric", "baseline", "candidate", "difference", "direction")
+        turned.select(
+            "sample_id", "metric", "baseline", "candidate", "difference", "direction", "share"
+        )
         .join(asked, on="sample_id", how="left", maintain_order="left")
         .join(answered, on="sample_id", how="left", maintain_order="left")
     )

@@ -24,6 +24,7 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
         *_same(data),
         _finished(data),
         *_errors(data),
+        *([("rows read", "warn", f"left out: {listing(data.unread)}")] if data.unread else []),
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 

@@ -24,8 +24,8 @@ class Problem(NamedTuple):
 class Batch:
     """Some rows of canonical tables and what could not be turned into rows.
 
-    `complete` ranks several files of one run: the number of answers in it, negative while the
-    run is not finished; the highest is shown.
+    Each of `runs` (see `rows.run_summary`) has `complete`, which ranks several files of one run:
+    the number of its answers, negative while it is not finished; the highest is shown.
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -48,7 +48,8 @@ class Source:
         ``sniff(path, head) -> bool``: is it this format, by content? `head` is the first 64 KiB.
     read
         ``read(path, *, texts=True, mapping=None) -> Iterator[Batch]``; raises `BadSource` when
-        nothing can be read. Memory is bounded by the largest answer, not by the file.
+        nothing can be read. An archive is read an answer at a time; JSON documents are mapped and
+        tables held whole.
     parts
         The files that belong to one source with `path` itself first; for most, only itself.
         A file that is a part of another source gives an empty list.

@@ -134,9 +134,11 @@ def _no_variance(
 
 
 def ratio(baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95) -> Paired:
-    """The ratio of geometric means, candidate over baseline, of positive values with its interval.
+    """The ratio of geometric means, candidate over baseline, with its interval.
 
-    `difference` holds the ratio and `low`, `high` its interval: t on the differences of logarithms.
+    `difference` holds the ratio, `low` and `high` its interval (t on the differences of
+    logarithms), `baseline` and `candidate` the geometric means. Pairs that are not both positive
+    are left out; `n` says how many were kept.
     """
     b, c = np.asarray(baseline, float), np.asarray(candidate, float)
     positive = (b > 0) & (c > 0)
@@ -159,7 +161,7 @@ def ratio(baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95) -> 
 
 
 def questions_needed(found: Paired, effect: float, *, power: float = 0.8) -> int | None:
-    """How many questions in all would show a change of `effect` with the given power."""
+    """How many questions in all would show a change of `effect`: two-sided 5 %, given power."""
     if not found.standard_error or not effect:
         return None
     z = float(special.ndtri(0.975) + special.ndtri(power))

@@ -71,3 +71,25 @@ def test_a_chart_leaves_a_notebook_for_jupyterlab_and_the_page(demo: Lab) -> Non
 def test_cells_are_short() -> None:
     shown = table(pl.DataFrame({"x": [0.1 + 0.2, None, 1e-12], "y": ["a", None, "c"]}))
     assert [row[0][0] for row in shown.rows] == ["0.300", "–", "1.00 × 10^−12"]
+
+
+def test_the_limit_is_drawn_where_the_verdict_has_it(lab: Lab) -> None:
+    noise = list(np.random.default_rng(1).uniform(0.4, 0.6, 30))
+    lab.ingest(table_of({"a": [0.5] * 30, "b": noise}, metric="loss"))
+    (lab.path / "lab.toml").write_text('[directions]\nloss = "lower"\n')
+    result = compare_runs(lab, baseline="a", candidate="b", margin=0.02)
+    assert result.verdict.evidence[0].limit == 0.02
+    rows = [row for data in compare.forest(result).to_dict()["datasets"].values() for row in data]
+    assert {row["limit"] for row in rows if row.get("text") == "limit"} == {2.0}
+
+
+def test_scores_in_other_units_do_not_share_an_axis() -> None:
+    both = pl.concat(
+        [
+            table_of({"a": [1.0, 0.0, 1.0], "b": [1.0, 1.0, 1.0]}, "accuracy"),
+            table_of({"a": [4.0, 5.0, 3.0], "b": [4.0, 5.0, 1.0]}, "rating"),
+        ]
+    )
+    result = compare_runs(both, baseline="a", candidate="b")
+    spec = compare.forest(result).to_dict()
+    assert spec["title"]["subtitle"].endswith("1 in other units above")

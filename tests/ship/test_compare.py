@@ -199,3 +199,37 @@ def test_odd_values_give_a_clear_result(values: list[float]) -> None:
     result = compare_runs(table_of({"a": values, "b": values}), baseline="a", candidate="b")
     assert result.verdict.status == "inconclusive"
     assert "nan" not in result.verdict.headline
+
+
+def test_a_margin_is_named_and_both_ways_to_settle_it_are_told() -> None:
+    noise = np.random.default_rng(3).normal(0, 0.2, size=60)
+    table = table_of({"a": [1.0] * 60, "b": list(0.95 + noise - noise.mean())})
+    verdict = compare_runs(table, baseline="a", candidate="b", margin=0.07).verdict
+    assert verdict.status == "inconclusive"
+    assert "Cannot tell whether score lost more than is accepted" in verdict.headline
+    assert "if nothing changed, or about" in verdict.next_step
+    assert "if the change seen is true" in verdict.next_step
+
+
+def test_what_moved_is_decided_once() -> None:
+    """Six of six lost has no p-value, but an exact bound clear of zero: told and coloured alike."""
+    result = compare_runs(table_of({"a": [1.0] * 6, "b": [0.0] * 6}), baseline="a", candidate="b")
+    assert result.verdict.status == "warn"
+    assert result.metrics["moved"].to_list() == ["worse"]
+
+
+def test_a_rating_below_one_is_no_percentage() -> None:
+    ratings = [0.5, 1.0, 3.0, 0.0]
+    table = table_of({"a": ratings, "b": [r / 2 for r in ratings]}, metric="rating")
+    result = compare_runs(table, baseline="a", candidate="b")
+    assert result.metrics["share"].to_list() == [False]
+    assert "%" not in result.verdict.headline
+
+
+def test_rows_of_a_table_that_cannot_be_read_are_said() -> None:
+    table = table_of({"a": [1.0, 0.0], "b": [1.0, 1.0]}).cast({"value": pl.String})
+    table = table.with_columns(
+        value=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("good")).otherwise("value")
+    )
+    checks = compare_runs(table, baseline="a", candidate="b").preflight
+    assert "row 1: value: 'good' does not fit" in checks["detail"].to_list()[-1]
