@@ -46,7 +46,7 @@ def change(value: float | None, *, share: bool = False, sign: bool = True) -> st
     return plus + figure(value, digits=2)
 
 
-def interval(low: float | None, high: float | None, *, share: bool = False) -> str:
+def interval(low: float | None, high: float | None, *, share: bool = False, digits: int = 2) -> str:
     """An interval in parentheses, in the unit of the difference before it.
 
     Examples
@@ -59,7 +59,7 @@ def interval(low: float | None, high: float | None, *, share: bool = False) -> s
     if share:
         ends = (f"{end * 100:.1f}".replace("-", MINUS) for end in (low, high))
     else:
-        ends = (figure(end, digits=2) for end in (low, high))
+        ends = (figure(end, digits=digits) for end in (low, high))
     return "({} to {})".format(*ends)
 
 

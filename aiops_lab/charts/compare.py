@@ -45,7 +45,7 @@ def _glance(row: dict[str, Any]) -> dict[str, Any]:
     ends = interval(row["low"], row["high"], share=share)
     if by_ratio:
         told = times(row["ratio"])
-        ends = interval(row["ratio_low"], row["ratio_high"])
+        ends = interval(row["ratio_low"], row["ratio_high"], digits=3)
     return {
         "what": BEHAVIOUR.get(row["metric"], row["metric"]),
         "baseline": figure(row["baseline"], share=share),

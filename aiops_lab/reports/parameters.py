@@ -36,26 +36,23 @@ class Parameter:
 
     def read(self, text: str) -> Any:
         """The value that a text from the command line stands for."""
-        options = [option.strip() for option in self.annotation.split("|")]
-        if "None" in options and text.lower() in ("none", "null", ""):
+        if self.default is None and text.lower() in ("none", "null", ""):
             return None
-        kind = options[0].partition("[")[0]
+        kind = self.annotation.partition("[")[0]
         if kind == "str":
             return text
         if kind == "list" and not text.lstrip().startswith("["):
             return [part.strip() for part in text.split(",") if part.strip()]
-        if kind == "bool" and text.lower() in ("true", "false"):
-            return text.lower() == "true"
         try:
-            return json.loads(text)
+            return json.loads(text.lower() if kind == "bool" else text)
         except ValueError:
             raise BadSettings(
                 f"parameter {self.name} is {self.annotation}; {text!r} cannot be read as that"
             ) from None
 
     def check(self, value: Any) -> None:
-        """Refuse a value of another type."""
-        if not _fits(value, self.annotation):
+        """Refuse a value of another type; None stands where it is the default."""
+        if not (_fits(value, self.annotation) or (value is None and self.default is None)):
             raise BadSettings(
                 f"parameter {self.name} is {self.annotation}, "
                 f"not {type(value).__name__} ({value!r})"
@@ -63,16 +60,12 @@ class Parameter:
 
 
 def _fits(value: Any, annotation: str) -> bool:
-    for option in (part.strip() for part in annotation.split("|")):
-        outer, _, inner = option.rstrip("]").partition("[")
-        if option == "None":
-            if value is None:
-                return True
-        elif isinstance(value, bool) and outer != "bool":
-            continue
-        elif outer in KINDS and isinstance(value, KINDS[outer]):
-            return not (inner and isinstance(value, list)) or all(_fits(v, inner) for v in value)
-    return False
+    outer, _, inner = annotation.rstrip("]").partition("[")
+    if outer not in KINDS or not isinstance(value, KINDS[outer]):
+        return False
+    if isinstance(value, bool) and outer != "bool":
+        return False
+    return not (inner and isinstance(value, list)) or all(_fits(item, inner) for item in value)
 
 
 def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:

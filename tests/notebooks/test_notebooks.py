@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
 from aiops_lab import Lab
@@ -32,6 +33,15 @@ def test_no_outputs_no_logic(path: Path) -> None:
         for node in ast.walk(ast.parse(cell.source)):
             assert not isinstance(node, ast.If | ast.For | ast.While | ast.FunctionDef | ast.Try)
     assert all(parameter.help for parameter in parameters_of(notebook).values())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_papermill_reads_every_parameter_with_its_help(path: Path) -> None:
+    found = papermill.inspect_notebook(str(path))
+    ours = parameters_of(nbformat.read(path, as_version=4))
+    assert {name: each["help"] for name, each in found.items()} == {
+        name: parameter.help for name, parameter in ours.items()
+    }
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from aiops_lab.reports.parameters import checked, parameters_of
 
 CELL = """lab: str = ""  # folder of the lab
 n: int = 3
-share: float | None = None  # a limit
-names: list[str] | None = None
+share: float = None  # a limit
+names: list[str] = None
 deep: bool = False"""
 
 
@@ -26,7 +26,7 @@ def test_names_types_defaults_and_help_are_read() -> None:
     found = parameters_of(notebook())
     assert list(found) == ["lab", "n", "share", "names", "deep"]
     assert found["lab"].help == "folder of the lab"
-    assert found["share"].annotation == "float | None"
+    assert found["share"].annotation == "float"
     assert found["n"].default == 3
 
 
@@ -46,8 +46,8 @@ def test_texts_are_read_by_type(name: str, text: str, value: Any) -> None:
         ({"naems": []}, "no parameter 'naems'; did you mean names"),
         ({"n": "3"}, "n is int, not str"),
         ({"n": True}, "n is int, not bool"),
-        ({"share": "x"}, "share is float | None, not str"),
-        ({"names": [1]}, r"names is list\[str\] | None, not list"),
+        ({"share": "x"}, "share is float, not str"),
+        ({"names": [1]}, r"names is list\[str\], not list"),
     ],
 )
 def test_what_does_not_fit_is_refused(given: dict[str, Any], message: str) -> None:
