@@ -89,14 +89,18 @@ def file_unit(parts: list[Path], source: Source, mapping: Mapping) -> Unit:
     )
 
 
-def unknown_unit(path: Path) -> Unit:
-    """The unit of a file that no reader knows: it is quarantined as a whole."""
+def unknown_unit(path: Path, reason: str | None = None) -> Unit:
+    """The unit of a file that cannot be read: it is quarantined as a whole."""
 
     def read() -> Iterator[Batch]:
         kinds = ", ".join(sorted(DATA_SUFFIXES))
-        raise BadSource(f"no reader knows this format; known are eval logs and tables ({kinds})")
+        raise BadSource(
+            reason or f"no reader knows this format; known are eval logs and tables ({kinds})"
+        )
 
-    return Unit(str(path), path.resolve().as_uri(), _file_digest(path), None, 0, read)
+    uri = path.resolve().as_uri()
+    digest = _text_digest(uri + reason) if reason else _file_digest(path)
+    return Unit(str(path), uri, digest, None, 0, read)
 
 
 def frame_unit(frame: Any, mapping: Mapping) -> Unit:
@@ -108,7 +112,10 @@ def frame_unit(frame: Any, mapping: Mapping) -> Unit:
             f"cannot ingest a {type(frame).__name__}: give a path or a data frame"
         ) from None
     eager = native.collect("polars") if isinstance(native, nw.LazyFrame) else native
-    table = eager.to_polars()
+    try:
+        table = eager.to_polars()
+    except Exception as error:
+        raise BadSettings(f"the frame cannot be read as a table: {error}") from None
     digest = _text_digest(compact(mapping), table.write_ipc(None).getvalue())
     name = f"frame-{digest[:8]}"
 
@@ -175,7 +182,7 @@ class _Ingestion:
                 for table, frame in batch.tables.items():
                     counts[table] += frame.height
                     self._wait(table, frame, unit, attempt)
-        except Exception as error:  # foreign files, and readers of third parties
+        except (Exception, pl.exceptions.PanicException) as error:  # foreign files and readers
             problems.append(_problem(error))
             attempt, counts, runs = self._abandon(attempt), defaultdict(int), []
         now = datetime.now(UTC)
@@ -245,7 +252,7 @@ class _Ingestion:
         )
 
 
-def _problem(error: Exception) -> Problem:
+def _problem(error: BaseException) -> Problem:
     match error:
         case BadSource():
             return Problem(error.place, error.reason)

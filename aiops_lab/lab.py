@@ -68,10 +68,11 @@ class Lab:
         return self.scan(name).collect()
 
     def runs(self) -> pl.DataFrame:
-        """All runs, the oldest first."""
-        order = self._store.visible_runs().select("run_id", _at="at")
+        """All runs, the oldest first: by start time, else by when they were ingested."""
+        order = self._store.visible_runs().group_by("run_id").agg(pl.col("at", "place").max())
         runs = self.table("runs").join(order, on="run_id", how="left")
-        return runs.sort("started_at", "_at", "run_id", nulls_last=False).drop("_at")
+        begun = pl.coalesce("started_at", "at")
+        return runs.sort(begun, "at", "place", nulls_last=False).drop("at", "place")
 
     def samples(self, run: str | None = None) -> pl.DataFrame:
         """The answers of one run (by any name that `find_run` knows), or of all."""
@@ -191,12 +192,14 @@ class Lab:
             else:
                 yield frame_unit(item, mapping)
         for path in walk(paths):
-            source = source_named(format) if format else recognise(path)
-            if source is None:
-                yield unknown_unit(path)
-                continue
-            if parts := source.parts(path) or ([path] if format else []):
-                yield file_unit(parts, source, mapping)
+            try:
+                source = source_named(format) if format else recognise(path)
+                if source is None:
+                    yield unknown_unit(path)
+                elif parts := source.parts(path) or ([path] if format else []):
+                    yield file_unit(parts, source, mapping)
+            except OSError as error:
+                yield unknown_unit(path, f"cannot be opened: {error.strerror}")
 
     def record(self, report: str, verdict: Verdict, parameters: dict[str, Any]) -> None:
         """Append a verdict of a report to the ``verdicts`` table."""

@@ -91,24 +91,33 @@ class Store:
         return rows.sort("reader_version", "at").unique("digest", keep="last", maintain_order=True)
 
     def visible_runs(self) -> pl.DataFrame:
-        """The (run_id, attempt) shown: of several files of one run the most complete, then the
-        latest."""
+        """The (run_id, attempt) shown, with the moment and place of each in its ingest.
+
+        Of one file ingested again after it changed, the latest; of several files of one run the
+        most complete, then the latest. Tables that name the run themselves add up.
+        """
         runs = (
             self.listed()
-            .select("attempt", "digest", "at", "runs")
+            .select("attempt", "digest", "source_uri", "at", "runs")
             .explode("runs")
             .drop_nulls("runs")
+            .unnest("runs")
+            .with_row_index("place")
+            .sort("at", "place")
+            .unique(["run_id", "source_uri"], keep="last", maintain_order=True)
         )
-        order = ["complete", "ended_at", "digest"]
-        return (
-            runs.unnest("runs")
-            .sort(order, nulls_last=False)
+        adding = pl.col("complete").is_null()
+        best = (
+            runs.filter(~adding)
+            .sort("complete", "ended_at", "at", "digest", nulls_last=False)
             .unique("run_id", keep="last", maintain_order=True)
-            .select("run_id", "attempt", "digest", "at")
         )
+        whole = best.select("run_id")
+        parts = runs.filter(adding).join(whole, on="run_id", how="anti", maintain_order="left")
+        return pl.concat([best, parts]).select("run_id", "attempt", "digest", "at", "place")
 
     def scan(self, table: str) -> pl.LazyFrame:
-        """The visible rows of a table, read when collected."""
+        """The visible rows of a table, read when collected; all rows of ``verdicts``."""
         if table not in SCHEMAS:
             raise LabError(f"no table {table!r}; the tables are {', '.join(SCHEMAS)}")
         if table == "ingests":
@@ -120,8 +129,10 @@ class Store:
         if table == "verdicts":
             return rows
         if "run_id" in SCHEMAS[table]:
-            shown = self.visible_runs().select("run_id", "attempt")
-            rows = rows.join(shown.lazy(), on=["run_id", "attempt"], how="semi")
+            shown = self.visible_runs()
+            rows = rows.join(shown.lazy(), on=["run_id", "attempt"], how="inner")
+            if shown["run_id"].is_duplicated().any():
+                rows = _added_up(rows, table)
         else:
             shown = self.listed().select("attempt")
             rows = rows.join(shown.lazy(), on="attempt", how="semi")
@@ -140,7 +151,7 @@ class Store:
             .join(shown, on="run_id")
             .group_by("digest")
             .agg(
-                superseded_by=pl.when((pl.col("winner") != pl.col("digest")).all()).then(
+                superseded_by=pl.when(~pl.col("winner").eq(pl.col("digest")).any()).then(
                     pl.col("winner").first()
                 )
             )
@@ -202,6 +213,14 @@ class Store:
                 names = ", ".join(f"'{name}'" for name in stale)
                 swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
         return swept
+
+
+def _added_up(rows: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """One row a key out of several files: of each column what the latest file says."""
+    key = KEYS[table]
+    others = [name for name in SCHEMAS[table] if name not in key]
+    latest = (pl.col(name).drop_nulls().last() for name in others)
+    return rows.sort("at", "place").group_by(key, maintain_order=True).agg(latest)
 
 
 def _columns(table: str) -> dict[str, pl.DataType]:

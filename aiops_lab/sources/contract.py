@@ -25,7 +25,8 @@ class Batch:
     """Some rows of canonical tables and what could not be turned into rows.
 
     Each of `runs` (see `rows.run_summary`) has `complete`, which ranks several files of one run:
-    the number of its answers, negative while it is not finished; the highest is shown.
+    the number of its answers, negative while it is not finished; the highest is shown. Null
+    where files of one run add up.
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Source:
         Raised when the reader learns to read more; what an older one could not read is tried
         again.
     sniff
-        ``sniff(path, head) -> bool``: is it this format, by content? `head` is the first 64 KiB.
+        ``sniff(path, head) -> bool``: is it this format, by content? `head` is the first MiB.
     read
         ``read(path, *, texts=True, mapping=None) -> Iterator[Batch]``; raises `BadSource` when
         nothing can be read. An archive is read an answer at a time; JSON documents are mapped and

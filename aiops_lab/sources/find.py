@@ -11,7 +11,7 @@ from pathlib import Path
 from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.sources.contract import Source
 
-HEAD = 64 * 1024
+HEAD = 2**20
 DATA_SUFFIXES = {".eval", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
 
 
@@ -49,6 +49,8 @@ def walk(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise BadSettings(f"there is no file or folder {str(path)!r}")
+        if not (path.is_dir() or path.is_file()):
+            raise BadSettings(f"{str(path)!r} is neither a file nor a folder")
         for file in _inside(path) if path.is_dir() else [path]:
             real = file.resolve()
             if real not in seen:

@@ -28,6 +28,7 @@ from aiops_lab.sources.rows import Rows, run_summary, when
 from aiops_lab.tables import digest
 
 START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
+EVAL = re.compile(rb'"eval"\s*:\s*\{')
 SHELL = "/sample.json"
 SAMPLE_MEMBER = re.compile(r"samples/.*_epoch_\d+(?:/sample)?\.json", re.DOTALL)
 
@@ -65,7 +66,7 @@ def sniff(path: Path, head: bytes) -> bool:
     start = head.lstrip(b"\xef\xbb\xbf \r\n\t")
     return (
         start.startswith(b"{")
-        and b'"eval"' in start
+        and EVAL.search(start) is not None
         and b'"task"' in start
         and (b'"eval_id"' in start or b'"task_id"' in start)
     )
@@ -272,6 +273,10 @@ def _scorer_kinds(spec: dict[str, Any]) -> dict[str, str]:
     return kinds
 
 
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _prompt_text(header: Header) -> str | None:
     steps = (header.plan or {}).get("steps")
     return compact(steps) if steps else None
@@ -280,10 +285,11 @@ def _prompt_text(header: Header) -> str | None:
 def _configuration(header: Header) -> dict[str, Any]:
     spec, results = header.eval, header.results or {}
     keep = ("task_args", "model_args", "model_generate_config", "config", "model_roles", "packages")
-    scores = results.get("scores") or []
+    scores = results.get("scores")
+    scores = scores if isinstance(scores, list) else []
     return {
         **{key: spec[key] for key in keep if spec.get(key)},
-        "dataset": {k: v for k, v in (spec.get("dataset") or {}).items() if k != "sample_ids"},
+        "dataset": {k: v for k, v in _object(spec.get("dataset")).items() if k != "sample_ids"},
         "scorers": spec.get("scorers"),
         "recorded": [
             {k: score.get(k) for k in ("name", "scorer", "reducer", "metrics")}
@@ -297,8 +303,8 @@ def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[
     spec = header.eval
     metadata = header.metadata or spec.get("metadata") or {}
     prompt = _prompt_text(header)
-    dataset = spec.get("dataset") or {}
-    revision = spec.get("revision") or {}
+    dataset = _object(spec.get("dataset"))
+    revision = _object(spec.get("revision"))
     commit = revision.get("commit")
     version = metadata.get("prompt_version") if isinstance(metadata, dict) else None
     return {
@@ -313,7 +319,9 @@ def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[
         "config": compact(_configuration(header)),
         "started_at": when(spec.get("created")),
         "status": _status(header),
-        "tags": [str(tag) for tag in header.tags or spec.get("tags") or []],
+        "tags": [
+            str(tag) for tag in (spec.get("tags") if header.tags is None else header.tags) or []
+        ],
         "git_commit": commit and f"{commit}{'+dirty' if revision.get('dirty') else ''}",
     }
 

@@ -314,7 +314,9 @@ def _scores(row: Row) -> Iterator[dict[str, Any]]:
     }
     yield {"metric": "score", "value": None if failed else number(row.score), **common}
     for name, value in (row.named_scores or {}).items():
-        yield {"metric": name, "value": None if failed else number(value), **common}
+        # our own two keep their names
+        metric = f"named {name}" if name in ("pass", "score") else name
+        yield {"metric": metric, "value": None if failed else number(value), **common}
 
 
 def _judged(usage: Tokens) -> bool:
@@ -333,7 +335,7 @@ def _run(file: File, column: int, row: Row, started: datetime | None) -> dict[st
     provider = row.provider if isinstance(row.provider, Provider) else Provider(id=row.provider)
     config = file.config or {}
     metadata = file.metadata or {}
-    tests = config.get("tests")
+    tests, tags = config.get("tests"), config.get("tags")
     return {
         "run_id": f"{file.eval_id}/{column}",
         "source": SOURCE.name,
@@ -351,7 +353,7 @@ def _run(file: File, column: int, row: Row, started: datetime | None) -> dict[st
         ),
         "started_at": started,
         "status": "success",
-        "tags": [str(tag) for tag in config.get("tags") or []],
+        "tags": [str(tag) for tag in tags] if isinstance(tags, list | dict) else [],
     }
 
 

@@ -61,11 +61,13 @@ class Rows:
         return Batch(tables, tuple(problems), tuple(runs))
 
 
-def run_summary(run_id: str, answers: int, finished: bool, ended_at: datetime | None) -> dict:
-    """What decides which of several files of one run is shown."""
+def run_summary(
+    run_id: str, answers: int | None, finished: bool, ended_at: datetime | None
+) -> dict[str, Any]:
+    """What decides which of several files of one run is shown; no number of answers: all."""
     return {
         "run_id": run_id,
-        "complete": answers if finished else answers - 2**40,
+        "complete": answers if finished or answers is None else answers - 2**40,
         "ended_at": ended_at,
     }
 

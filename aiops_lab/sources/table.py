@@ -103,7 +103,9 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
         "scores": conform(typed.filter(pl.col("metric").is_not_null()), "scores"),
     }
     counts = tables["samples"].group_by("run_id", maintain_order=True).len()
-    runs = [run_summary(run, n, True, None) for run, n in counts.iter_rows()]
+    # files that name their run add up; files that only lend it their name do not
+    named = "run_id" in columns
+    runs = [run_summary(run, None if named else n, True, None) for run, n in counts.iter_rows()]
     return Batch(tables, [*problems, *more], runs)
 
 
@@ -176,26 +178,26 @@ def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
     given = frame["metadata"] if "metadata" in frame.columns else nothing
     if isinstance(given.dtype, pl.Struct):
         given = given.struct.json_encode()
-    if not rest:
-        return given.cast(pl.String)
-    shortened = frame.select(
-        pl.col(name).str.head(SHORT) if frame.schema[name] == pl.String else pl.col(name)
-        for name in rest
-    )
-    found = shortened.select(pl.struct(rest).struct.json_encode().alias("metadata")).to_series()
-    if not given.null_count() < frame.height:
+    rest = [c for c in rest if frame.schema[c] not in (pl.Binary, pl.Object)]
+    found = nothing
+    if rest:
+        shortened = frame.select(
+            pl.col(c).str.head(SHORT) if frame.schema[c] == pl.String else pl.col(c) for c in rest
+        )
+        found = shortened.select(pl.struct(rest).struct.json_encode().alias("metadata")).to_series()
+    if given.null_count() == frame.height:
         return found
-    # seldom: both, so row by row
+    # seldom: a metadata column, perhaps beside others, so row by row
     both = zip(given.cast(pl.String), found, strict=True)
-    merged = [compact({**_object(theirs), **_object(ours)}) for theirs, ours in both]
-    return pl.Series("metadata", merged, pl.String)
+    merged = [{**_object(theirs), **_object(ours)} for theirs, ours in both]
+    return pl.Series("metadata", [compact(row) if row else None for row in merged], pl.String)
 
 
 def _object(text: str | None) -> dict[str, Any]:
     """A JSON object; any other text under the name it came by."""
     try:
         found = msgspec.json.decode(text or "{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         found = text
     return found if isinstance(found, dict) else {"metadata": found}
 
@@ -246,7 +248,7 @@ def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
         elif given.dtype.is_float():
             given = given.fill_nan(None)
         wrong = cast[name].is_null() & given.is_not_null()
-        for place, value in texts.filter(wrong).select("_place", name).head(1000).iter_rows():
+        for place, value in texts.filter(wrong).select("_place", name).iter_rows():
             problems.append(Problem(f"row {place}", f"{name}: {str(value)[:60]!r} does not fit"))
         bad |= wrong
     nameless = cast["sample_id"].is_null() | cast["run_id"].is_null()
@@ -261,12 +263,15 @@ def _absent(texts: pl.Series) -> pl.Series:
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     column, given = pl.col(name), frame.schema[name]
+    if name in ("run_id", "sample_id") and given.is_float() and _integral(frame[name]):
+        # pandas makes integers beside a missing value floats
+        return column.cast(pl.Int64).cast(pl.String)
     if name in ("run_id", "sample_id", "metric") or (dtype == pl.String and given != pl.String):
         return column.cast(pl.String, strict=False)
     if dtype == pl.String or given == dtype or given == pl.Null:
         return column.cast(dtype)
     if isinstance(dtype, pl.List):
-        return column.cast(pl.String).str.split(",").alias(name) if given == pl.String else column
+        return column.map_elements(_tags, pl.List(pl.String)) if given == pl.String else column
     if given != pl.String:
         if dtype == pl.Float64:
             number = column.cast(pl.Float64, strict=False)
@@ -285,6 +290,21 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
         )
     truth = pl.when(text.is_in(TRUE)).then(1.0).when(text.is_in(FALSE)).then(0.0)
     return pl.coalesce(number, truth).alias(name)
+
+
+def _integral(values: pl.Series) -> bool:
+    known = values.drop_nulls()
+    return bool(known.is_finite().all() and (known == known.round()).all())
+
+
+def _tags(text: str) -> list[str]:
+    """Tags written as a JSON list, or between commas."""
+    if text.lstrip().startswith("["):
+        try:
+            return [str(tag) for tag in msgspec.json.decode(text)]
+        except msgspec.DecodeError:
+            pass
+    return [tag.strip() for tag in text.split(",") if tag.strip()]
 
 
 def _keyed(typed: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
@@ -342,6 +362,8 @@ def _csv(path: Path, problems: list[Problem]) -> pl.DataFrame:
         text = data.decode("utf-16" if data[:2] in UTF_16 else "utf-8")
     except UnicodeDecodeError as error:
         raise BadSource(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
+    if text.count('"') % 2:
+        raise BadSource("a quotation mark is never closed, so rows cannot be told apart")
     first = text.split("\n", 1)[0]
     separator = max(",\t;", key=first.count)
     names = next(csv.reader([first.rstrip("\r")], delimiter=separator), [])
