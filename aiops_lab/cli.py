@@ -182,7 +182,7 @@ def report(
         print(json.dumps({"index": str(index), "reports": [_report_dict(r) for r in done]}))
     else:
         for each in done:
-            print(f"{each.page}: {each.error or each.verdict or 'no verdict'}")
+            print(_printable(f"{each.page}: {each.error or each.verdict or 'no verdict'}"))
         print(f"Open {index}")
     if any(each.error for each in done):
         raise typer.Exit(NOT_COMPUTED)
@@ -233,9 +233,7 @@ def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, 
 
     A name that none of them declares is refused.
     """
-    import nbformat
-
-    from aiops_lab.reports.parameters import checked, parameters_of
+    from aiops_lab.reports.parameters import checked, parameters_of, read_notebook
 
     texts: dict[str, str] = {}
     for pair in pairs:
@@ -243,7 +241,7 @@ def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, 
         if not equals:
             raise typer.BadParameter(f"{pair!r} is not NAME VALUE", param_hint="-p")
         texts[name] = text
-    sources = [nbformat.read(path, as_version=4) for path in notebooks]
+    sources = [read_notebook(path) for path in notebooks]
     known = [parameters_of(source) for source in sources]
     for name in texts:
         if not any(name in each for each in known):
@@ -324,7 +322,8 @@ def _joined(arguments: list[str]) -> list[str]:
         joined.append(argument)
         if argument in ("-p", "--parameter"):
             name = next(rest, "")
-            joined.append(name if "=" in name else f"{name}={next(rest, '')}")
+            value = None if "=" in name else next(rest, None)
+            joined.append(name if value is None else f"{name}={value}")
     return joined
 
 
@@ -333,8 +332,10 @@ def main() -> None:
     try:
         app(_joined(sys.argv[1:]))
     except (BadSettings, UnknownRun) as error:
-        print(f"aiops-lab: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except LabError as error:
-        print(f"aiops-lab: {error}", file=sys.stderr)
-        sys.exit(NOT_COMPUTED)
+        status, told = USAGE, str(error)
+    except (LabError, OSError) as error:
+        status, told = NOT_COMPUTED, str(error)
+    else:
+        return
+    print(f"aiops-lab: {_printable(told)}", file=sys.stderr)
+    sys.exit(status)

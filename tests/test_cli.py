@@ -83,6 +83,18 @@ def test_control_characters_in_foreign_text_do_not_reach_the_terminal(tmp_path: 
     assert "[bold]" in told.replace("\n", "")
 
 
+def test_foreign_text_in_an_error_does_not_act_either(tmp_path: Path) -> None:
+    run("init", tmp_path / "lab")
+    done = run("report", "\x1b]0;owned\x07", "--lab", tmp_path / "lab")
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+
+
+def test_a_parameter_needs_a_value(tmp_path: Path) -> None:
+    run("init", tmp_path / "lab")
+    assert run("report", "--lab", tmp_path / "lab", "-p", "margin").returncode == 2
+
+
 def test_help_tells_how_to_start() -> None:
     told = run("--help").stdout
     assert "aiops-lab demo" in told

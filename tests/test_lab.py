@@ -254,3 +254,57 @@ def test_the_demo_lab_is_where_a_lab_without_a_path_opens(
     assert open_lab("").path == demo_lab().path == tmp_path / "aiops-lab" / "demo"
     monkeypatch.setenv("AIOPS_LAB", str(tmp_path / "mine"))
     assert open_lab().path == tmp_path / "mine"
+
+
+def test_a_file_that_was_corrected_replaces_what_it_said(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "nightly.csv"
+    for value in range(8):
+        path.write_text(f"sample_id,metric,value\n1,acc,{value}\n2,acc,{value}\n")
+        lab.ingest(path)
+        assert lab.scores()["value"].unique().to_list() == [value]
+    path.write_text("sample_id,metric,value\n1,acc,9\n")
+    lab.ingest(path)
+    assert lab.scores()["value"].to_list() == [9]
+
+
+def test_a_new_mapping_replaces_what_the_old_one_gave(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("run_id,sample_id,acc\na,1,1\na,2,0\n")
+    for columns in ({}, {"value": "acc"}, {"value": ["acc"], "metric": "=accuracy"}):
+        lab.ingest(path, columns=columns)
+    assert lab.scores("a")["metric"].to_list() == ["accuracy", "accuracy"]
+
+
+def test_tables_that_name_their_run_add_up(lab: Lab, tmp_path: Path) -> None:
+    """Shards of one run, and files that each hold one of its scores."""
+    one = table_of({"r": [1.0, 0.0]}, "acc").with_columns(input=pl.lit("asked"))
+    two = table_of({"r": [0.5, 0.25]}, "tone")
+    more = table_of({"r": [0.0, 0.0, 1.0]}, "acc").tail(1)
+    for frame in (one, two, more):
+        lab.ingest(frame)
+    assert lab.samples("r").height == 3
+    assert sorted(lab.scores("r")["metric"]) == ["acc", "acc", "acc", "tone", "tone"]
+    assert lab.samples("r")["input"].count() == 2
+    assert lab.table("ingests")["superseded_by"].count() == 0
+    assert lab.runs().height == 1
+
+
+def test_latest_follows_the_order_of_the_file(lab: Lab) -> None:
+    lab.ingest(table_of({f"run-{i}": [1.0] for i in range(8, 13)}))
+    assert lab.find_run("latest") == "run-12"
+    assert lab.find_run("latest~3") == "run-9"
+
+
+def test_a_file_that_cannot_be_opened_stops_no_other(lab: Lab, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "bad.json").symlink_to("/proc/self/mem")
+    write_eval(logs / "good.eval", "good")
+    done = lab.ingest(logs)
+    assert lab.runs()["run_id"].to_list() == ["good"]
+    assert "cannot be opened" in done.quarantined["reason"][0]
+
+
+def test_a_column_of_bytes_stops_no_ingest(lab: Lab) -> None:
+    lab.ingest(table_of({"a": [1.0]}).with_columns(picture=pl.lit(b"\x00\xff")))
+    assert lab.scores("a").height == 1

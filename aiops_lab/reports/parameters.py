@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -68,6 +69,20 @@ def _fits(value: Any, annotation: str) -> bool:
     return not (inner and isinstance(value, list)) or all(_fits(item, inner) for item in value)
 
 
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """The notebook in a file.
+
+    Raises
+    ------
+    BadSettings
+        The file is no notebook.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises what its JSON and schema libraries raise
+        raise BadSettings(f"{path} is not a notebook: {str(error)[:200]}") from None
+
+
 def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
     """The parameters a notebook declares, in order.
 
@@ -82,7 +97,11 @@ def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
     source = cells[0].source
     lines = source.splitlines()
     found = {}
-    for node in ast.parse(source).body:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError as error:
+        raise BadSettings(f"the parameters cell is not valid Python: {error}") from None
+    for node in body:
         if not (
             isinstance(node, ast.AnnAssign)
             and isinstance(node.target, ast.Name)

@@ -13,7 +13,7 @@ import nbformat
 from aiops_lab.errors import BadSettings
 from aiops_lab.lab import Lab
 from aiops_lab.reports.page import executed_verdict, render, write_text
-from aiops_lab.reports.parameters import checked, parameters_of
+from aiops_lab.reports.parameters import checked, parameters_of, read_notebook
 from aiops_lab.shipped import shipped
 from aiops_lab.verdict import Verdict
 
@@ -83,19 +83,26 @@ def run_report(
     """
     if lab.pinned:
         raise BadSettings("reports run on the newest version of a lab")
-    source = nbformat.read(notebook, as_version=4)
+    source = read_notebook(notebook)
     given = checked(source, parameters or {})
+    if "lab" in given:
+        raise BadSettings("the lab of a report is the one it is run on, not a parameter")
     if "lab" in parameters_of(source):
-        given.setdefault("lab", str(lab.path.resolve()))
-    out.mkdir(parents=True, exist_ok=True)
+        given["lab"] = str(lab.path.resolve())
     executed = out / f"{notebook.stem}.ipynb"
+    if executed.resolve() == notebook.resolve():
+        raise BadSettings(f"the executed notebook would replace {notebook}; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
     error = _execute(notebook, executed, given)
     result = nbformat.read(executed, as_version=4)
     verdict = executed_verdict(result)
     page = out / f"{notebook.stem}.html"
     shown = {name: value for name, value in given.items() if name != "lab"}
     write_text(page, render(result, name=notebook.stem, lab=lab, parameters=shown))
-    if verdict is not None and error is None:
+    if error is not None:
+        told = Verdict("inconclusive", f"It could not be computed: {error[:300]}")
+        lab.record(notebook.stem, told, shown)
+    elif verdict is not None:
         lab.record(notebook.stem, verdict, shown)
     return Report(notebook.stem, page, executed, verdict, error)
 
@@ -118,4 +125,8 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any]) -> str 
         )
     except PapermillExecutionError as failure:
         return f"{failure.ename}: {failure.evalue}"
+    except (RuntimeError, ValueError, OSError) as failure:  # the kernel died, or never started
+        if not executed.exists():
+            executed.write_bytes(notebook.read_bytes())
+        return f"{type(failure).__name__}: {failure}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,7 @@ def compare_runs(
     *,
     baseline: str,
     candidate: str,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     cluster: str | None = None,
     margin: float | None = None,
@@ -151,8 +152,11 @@ def compare_runs(
     >>> found.verdict.status
     'inconclusive'
     """
+    if not (isinstance(baseline, str) and isinstance(candidate, str)):
+        raise BadSettings("baseline and candidate are the name of one run each")
+    metrics, by = (_names(given) for given in (metrics, by))
     data = evals(lab, baseline, candidate)
-    if margin is not None and margin < 0:
+    if margin is not None and not 0 <= margin < math.inf:
         raise BadSettings(f"a margin is the loss that is accepted, 0 or more, not {margin}")
     base_run, cand_run = data.run_ids
     if base_run == cand_run:
@@ -162,6 +166,8 @@ def compare_runs(
     if not pairs.height:
         raise NotComputable(_nothing_shared(data))
     common = {"candidate_run": cand_run}
+    if missing := sorted(set(metrics or []) - set(pairs["metric"])):
+        raise NotComputable(f"no question has a score {missing[0]!r} in both runs")
     judged = _judged(
         common | {"metric": metric, "direction": data.better(metric)} | difference(part)
         for metric, part in parts(pairs, "metric")
@@ -191,6 +197,11 @@ def compare_runs(
             **data.origin,
         },
     )
+
+
+def _names(given: str | Sequence[str] | None) -> list[str] | None:
+    """A name, or several, as a list; none as None."""
+    return [given] if isinstance(given, str) else list(given) if given else None
 
 
 def _chosen(scores: pl.DataFrame, metrics: Sequence[str] | None) -> pl.DataFrame:
@@ -223,23 +234,23 @@ def _nothing_shared(data: Evals) -> str:
 def _slices(
     pairs: pl.DataFrame,
     samples: pl.DataFrame,
-    by: str | Sequence[str] | None,
+    by: list[str] | None,
     common: dict[str, Any],
     directions: dict[str, int],
 ) -> pl.DataFrame:
     """The comparison within each slice of at least a few questions."""
-    first = samples.unique("sample_id", keep="first", maintain_order=True)
     if by is None:
-        keys = metadata(first)
-        counts = {name: keys[name].drop_nulls().n_unique() for name in keys.columns}
-        columns = keys.select(name for name, count in counts.items() if FEW <= count <= MANY)
+        keys = metadata(samples)
     else:
-        names = [by] if isinstance(by, str) else list(by)
-        columns = pl.DataFrame({name: key(first, name) for name in names})
+        keys = pl.DataFrame({name: key(samples, name) for name in by})
+    # either run may hold what a question belongs to
+    of = pl.DataFrame([samples["sample_id"], *keys.drop("sample_id", strict=False)])
+    keyed = of.group_by("sample_id", maintain_order=True).agg(pl.all().drop_nulls().first())
+    names = by or [c for c in keyed.columns[1:] if FEW <= keyed[c].drop_nulls().n_unique() <= MANY]
     rows = []
-    for name in columns.columns:
-        keyed = pl.DataFrame({"sample_id": first["sample_id"], "slice": columns[name]}).drop_nulls()
-        sliced = pairs.join(keyed, on="sample_id", maintain_order="left")
+    for name in names:
+        known = keyed.select("sample_id", slice=name).drop_nulls()
+        sliced = pairs.join(known, on="sample_id", maintain_order="left")
         rows += [
             {"by": name, "slice": value, **common, "metric": metric}
             | {"direction": directions[metric]}

@@ -80,7 +80,12 @@ def paired(
         )
         for run, side in ((baseline, "baseline"), (candidate, "candidate"))
     )
-    clusters = samples.select("sample_id", "cluster").unique("sample_id", keep="first")
+    known = samples.select("sample_id", "cluster").sort("cluster", nulls_last=True)
+    clusters = known.unique("sample_id", keep="first", maintain_order=True)
+    if clusters["cluster"].count():
+        # a question without a cluster is one of its own
+        alone = pl.format("a question of its own: {}", "sample_id")
+        clusters = clusters.with_columns(pl.col("cluster").fill_null(alone))
     pairs = left.join(right, on=["metric", "sample_id"], maintain_order="left")
     return pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
 

@@ -12,7 +12,8 @@ from aiops_lab.wording import figure, listing
 ENOUGH_MATCHED = 0.5
 """Below this share of matched questions the comparison answers another question."""
 WELL_MATCHED = 0.95
-MANY_ERRORS = 0.02
+MANY_LOST, TOO_MANY_LOST = 0.02, 0.2
+"""Shares of answers without a score from which a comparison is doubtful, and cannot be made."""
 SCHEMA = {"check": pl.String, "status": pl.String, "detail": pl.String}
 
 
@@ -23,7 +24,8 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
         *_unchanged(data, baseline, candidate),
         *_same(data),
         _finished(data),
-        *_errors(data),
+        _shared(data),
+        *_lost(data),
         *([("rows read", "warn", f"left out: {listing(data.unread)}")] if data.unread else []),
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -78,13 +80,28 @@ def _finished(data: Evals) -> tuple[str, str, str]:
     return "both finished", "warn", told
 
 
-def _errors(data: Evals) -> Iterator[tuple[str, str, str]]:
-    for run in data.run_ids:
-        failed = data.samples.filter(pl.col("run_id") == run)["error"].is_not_null()
-        share = float(failed.mean() or 0)  # pyright: ignore[reportArgumentType]
-        status = "ok" if share <= MANY_ERRORS else "warn"
+def _lost(data: Evals) -> Iterator[tuple[str, str, str]]:
+    """Answers that failed or that no scorer judged are missing from every figure: how many?"""
+    for side, run in zip(("baseline", "candidate"), data.run_ids, strict=True):
+        answers = data.samples.filter(pl.col("run_id") == run).select("sample_id", "epoch", "error")
+        scored = data.scores.filter(pl.col("run_id") == run).drop_nulls("value")
+        judged = answers.join(scored, on=["sample_id", "epoch"], how="semi").height
+        failed, n = answers["error"].count(), max(answers.height, 1)
+        lost = 1 - judged / n
+        status = "ok" if lost <= MANY_LOST else "warn" if lost <= TOO_MANY_LOST else "inconclusive"
         yield (
-            f"errors in {run}",
+            f"{side} scored",
             status,
-            f"{failed.sum()} of {len(failed)} answers ({figure(share, share=True)}) are errors",
+            f"{answers.height - judged} of {answers.height} answers of the {side} have no score "
+            f"({figure(lost, share=True)}), {failed} of them or others are errors",
         )
+
+
+def _shared(data: Evals) -> tuple[str, str, str]:
+    """Scores that only one run has cannot be compared."""
+    scored = data.scores.drop_nulls("value")
+    sides = [set(scored.filter(pl.col("run_id") == run)["metric"]) for run in data.run_ids]
+    alone = sorted(sides[0] ^ sides[1])
+    if not alone:
+        return "same scores", "ok", "both runs have the same scores"
+    return "same scores", "warn", f"only one run has {listing(alone)}"

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.stats.paired import Paired, questions_needed
+from aiops_lab.ship import decide
+from aiops_lab.stats.paired import Paired, questions_needed, smallest_seen
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import change, figure, interval, listing, times
 
@@ -32,6 +33,8 @@ def verdict(
     overall = {row["metric"]: row["moved"] for row in rows}
     apart = [s for s in _clear(slices) if s["moved"] != overall[s["metric"]]]
     lost = [s for s in apart if s["moved"] == "worse"]
+    if (margin := worst["limit"]) is not None:
+        lost = [s for s in _clear(slices) if decide.status(s, abs(margin)) == "fail"]
     blocked = checks.filter(pl.col("status") == "inconclusive")["detail"].to_list()
     status: Status = "inconclusive" if blocked else worst["status"]
     if worst["limit"] is None and lost and not blocked:
@@ -41,7 +44,7 @@ def verdict(
         step = "Run both over the same questions with the same targets, then compare again."
     else:
         headline = "; ".join(_clauses(rows, worst, apart)) + "."
-        step = _next(status, worst, lost) + _price(behaviour)
+        step = _next(status, worst, lost) + _doubts(checks) + _price(behaviour)
     evidence = (
         Evidence(r["metric"], r["difference"], r["low"], r["high"], r["limit"], r["status"])
         for r in rows
@@ -113,11 +116,20 @@ def _next(status: Status, worst: Row, lost: list[Row]) -> str:
     if status in ("warn", "fail"):
         where = f" Start with {_name(lost[0])}." if lost else ""
         return f"Do not release yet: read the questions whose score turned.{where}"
+    if status == "ok" and lost:
+        return f"The whole is within the margin, but look at {_name(lost[0])} before releasing."
     if status == "ok":
         return "Nothing here speaks against a release."
+    if worst["n"] == 1:
+        return "One question settles nothing: ask more."
     seen = Paired(**{k: worst[k] for k in Paired.__dataclass_fields__})
+    if worst["standard_error"] is None:
+        return f"Ask more questions: {worst['n']} that all moved alike leave too much open."
+    if worst["limit"] is None and not worst["difference"]:
+        least = change(smallest_seen(seen), share=worst["share"], sign=False)
+        return f"With {worst['n']} questions only changes from about {least} on would show."
     if worst["limit"] is None:
-        needed = questions_needed(seen, worst["difference"] or 0.0)
+        needed = questions_needed(seen, worst["difference"])
         return _more(worst["n"], {"the change seen is true": needed})
     away = (worst["difference"] or 0.0) - worst["limit"]
     return _more(
@@ -136,9 +148,13 @@ def _more(n: int, needed: dict[str, int | None]) -> str:
         for what, count in needed.items()
         if count is not None
     ]
-    if not told:
-        return f"Ask more questions: {n} that all moved alike leave too much open."
     return f"To settle it (now {n}): {', or '.join(told)}."
+
+
+def _doubts(checks: pl.DataFrame) -> str:
+    """The first warning of the preflight, which every figure rests on."""
+    doubts = checks.filter(pl.col("status") == "warn")["detail"].to_list()
+    return f" First make sure of this: {doubts[0]}." if doubts else ""
 
 
 def _price(behaviour: pl.DataFrame) -> str:

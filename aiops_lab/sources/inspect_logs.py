@@ -301,6 +301,7 @@ def _configuration(header: Header) -> dict[str, Any]:
 
 def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[str, Any]:
     spec = header.eval
+    tags = spec.get("tags") if header.tags is None else header.tags
     metadata = header.metadata or spec.get("metadata") or {}
     prompt = _prompt_text(header)
     dataset = _object(spec.get("dataset"))
@@ -319,9 +320,7 @@ def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[
         "config": compact(_configuration(header)),
         "started_at": when(spec.get("created")),
         "status": _status(header),
-        "tags": [
-            str(tag) for tag in (spec.get("tags") if header.tags is None else header.tags) or []
-        ],
+        "tags": [str(tag) for tag in tags or []],
         "git_commit": commit and f"{commit}{'+dirty' if revision.get('dirty') else ''}",
     }
 

@@ -164,5 +164,11 @@ def questions_needed(found: Paired, effect: float, *, power: float = 0.8) -> int
     """How many questions in all would show a change of `effect`: two-sided 5 %, given power."""
     if not found.standard_error or not effect:
         return None
-    z = float(special.ndtri(0.975) + special.ndtri(power))
-    return int(np.ceil(found.n * (z * found.standard_error / abs(effect)) ** 2))
+    return int(np.ceil(found.n * ((smallest_seen(found, power=power) or 0) / abs(effect)) ** 2))
+
+
+def smallest_seen(found: Paired, *, power: float = 0.8) -> float | None:
+    """The smallest effect these questions would show: two-sided 5 %, given power (Miller 2024)."""
+    if found.standard_error is None:
+        return None
+    return float(special.ndtri(0.975) + special.ndtri(power)) * found.standard_error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.reports.parameters import checked, parameters_of
+from aiops_lab.reports.parameters import checked, parameters_of, read_notebook
 
 CELL = """lab: str = ""  # folder of the lab
 n: int = 3
@@ -64,3 +65,12 @@ def test_a_parameters_cell_holds_only_plain_values(source: str, message: str) ->
         parameters_of(notebook(source))
     with pytest.raises(BadSettings, match="no cell tagged"):
         parameters_of(notebook(tags=()))
+
+
+def test_what_is_no_notebook_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "x.ipynb"
+    path.write_text("not json")
+    with pytest.raises(BadSettings, match="is not a notebook"):
+        read_notebook(path)
+    with pytest.raises(BadSettings, match="not valid Python"):
+        parameters_of(notebook("a: int = ="))

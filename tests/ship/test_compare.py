@@ -233,3 +233,81 @@ def test_rows_of_a_table_that_cannot_be_read_are_said() -> None:
     )
     checks = compare_runs(table, baseline="a", candidate="b").preflight
     assert "row 1: value: 'good' does not fit" in checks["detail"].to_list()[-1]
+
+
+def lost(share: float, error: str | None) -> pl.DataFrame:
+    """A candidate that lost some of its answers; those that are left are perfect."""
+    n = 100
+    rows = [{"run_id": "a", "sample_id": str(i), "value": float(i % 2)} for i in range(n)]
+    for i in range(n):
+        gone = i < share * n
+        row = {"run_id": "b", "sample_id": str(i), "value": None if gone else 1.0}
+        rows.append({**row, "error": error if gone else None})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+@pytest.mark.parametrize("error", ["the model broke", None])
+def test_answers_that_were_lost_pass_nothing(error: str | None) -> None:
+    some = compare_runs(lost(0.1, error), baseline="a", candidate="b", margin=0.02).verdict
+    assert "10 of 100 answers of the candidate have no score" in some.next_step
+    many = compare_runs(lost(0.4, error), baseline="a", candidate="b", margin=0.02).verdict
+    assert many.status == "inconclusive"
+
+
+def test_a_score_asked_for_that_one_side_lacks_is_an_error() -> None:
+    both = pl.concat(
+        [
+            table_of({"a": [1.0] * 9, "b": [1.0] * 9}, "acc"),
+            table_of({"a": [1.0] * 9, "b": [None] * 9}, "safety"),
+        ]
+    )
+    with pytest.raises(NotComputable, match="no question has a score 'safety' in both runs"):
+        compare_runs(both, baseline="a", candidate="b", metrics=["acc", "safety"], margin=0.1)
+    verdict = compare_runs(both, baseline="a", candidate="b").verdict
+    assert "only one run has safety" in verdict.next_step
+
+
+def test_a_slice_that_collapsed_within_the_margin_is_not_waved_through() -> None:
+    values = [1.0] * 380 + [0.05] * 20
+    table = table_of({"a": [1.0] * 400, "b": values}).with_columns(
+        lang=pl.when(pl.col("sample_id").cast(pl.Int64) >= 380)
+        .then(pl.lit("de"))
+        .otherwise(pl.lit("en"))
+    )
+    verdict = compare_runs(table, baseline="a", candidate="b", margin=0.1).verdict
+    assert verdict.status == "ok"
+    assert verdict.next_step.startswith(
+        "The whole is within the margin, but look at score in lang de"
+    )
+
+
+def test_as_many_won_as_lost_is_not_told_as_all_alike() -> None:
+    values = [1.0, 0.0] * 15
+    table = table_of({"a": values, "b": values[1:] + values[:1]})
+    verdict = compare_runs(table, baseline="a", candidate="b").verdict
+    assert verdict.next_step.startswith("With 30 questions only changes from about")
+
+
+def test_a_question_without_a_cluster_is_one_of_its_own() -> None:
+    rows = [
+        {"run_id": run, "sample_id": str(i), "value": float(v), "doc": None if i == 7 else i // 10}
+        for run, values in (("a", np.zeros(100)), ("b", np.arange(100) % 3))
+        for i, v in enumerate(values)
+    ]
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    for frame in (table, table.reverse()):
+        found = compare_runs(frame, baseline="a", candidate="b", cluster="doc").metrics
+        assert found["method"][0].startswith("paired t on 11 clusters")
+
+
+def test_slices_come_from_whichever_run_has_them(lab: Lab) -> None:
+    a = table_of({"a": [1.0, 0.0] * 10})
+    b = table_of({"b": [1.0, 1.0] * 10}).with_columns(
+        topic=pl.when(pl.col("sample_id").cast(pl.Int64) < 10)
+        .then(pl.lit("x"))
+        .otherwise(pl.lit("y"))
+    )
+    for order in ([a, b], [b, a]):
+        table = pl.concat(order, how="diagonal")
+        found = compare_runs(table, baseline="a", candidate="b", by="topic")
+        assert found.slices["slice"].to_list() == ["x", "y"]

@@ -223,3 +223,33 @@ def test_two_releases_of_lm_eval_give_the_same_answers(tmp_path: Path) -> None:
         lab.ingest(folder)
         found.append(lab.scores().drop("run_id").sort("sample_id", "metric").to_dicts())
     assert found[0] == found[1]
+
+
+def test_tags_taken_away_by_an_edit_stay_away(lab: Lab, tmp_path: Path) -> None:
+    log = json.loads((DATA / "inspect-0.3.60" / "pair.json").read_text())
+    log["eval"]["tags"], log["tags"] = ["prod"], []
+    (tmp_path / "edited.json").write_text(json.dumps(log))
+    lab.ingest(tmp_path / "edited.json")
+    assert lab.runs()["tags"].to_list() == [[]]
+
+
+def test_a_named_score_called_like_ours_is_kept_apart(lab: Lab, tmp_path: Path) -> None:
+    results = json.loads((DATA / "promptfoo-0.123.1" / "cached.json").read_text())
+    for row in results["results"]["results"]:
+        row["namedScores"] = {"pass": 0.125, "score": 0.25}
+    (tmp_path / "p.json").write_text(json.dumps(results))
+    lab.ingest(tmp_path / "p.json")
+    key = ["run_id", "sample_id", "epoch", "metric"]
+    assert lab.scores().select(pl.struct(key).is_unique().all()).item()
+    assert lab.scores().filter(pl.col("metric") == "named pass")["value"].unique().to_list() == [
+        0.125
+    ]
+
+
+@pytest.mark.parametrize("field", ["revision", "dataset", "scorers", "packages", "config"])
+def test_a_field_of_another_type_costs_no_log(lab: Lab, tmp_path: Path, field: str) -> None:
+    log = json.loads((DATA / "inspect-0.3.60" / "pair.json").read_text())
+    log["eval"][field] = "a text"
+    (tmp_path / "odd.json").write_text(json.dumps(log))
+    assert lab.ingest(tmp_path / "odd.json").quarantined.height == 0
+    assert lab.runs().height == 1

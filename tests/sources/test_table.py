@@ -197,3 +197,40 @@ def test_a_table_in_utf_16_is_read(lab: Lab, tmp_path: Path) -> None:
 def test_a_table_in_latin_1_says_so(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("sample_id,metric,value\nä,a,1\n", "latin-1")
     assert "not UTF-8 text" in lab.ingest(tmp_path / "t.csv").quarantined["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("easy question", {"metadata": "easy question"}), ("5", {"metadata": 5}),
+     ('{""k"": 1}', {"k": 1})],
+)  # fmt: skip
+def test_metadata_is_always_an_object(lab: Lab, tmp_path: Path, text: str, kept: dict) -> None:
+    cell = '"' + text + '"'
+    path = written(tmp_path / "t.csv", f"run_id,sample_id,value,metadata\na,1,1,{cell}\nb,1,0,\n")
+    lab.ingest(path)
+    assert json.loads(lab.samples("a")["metadata"][0]) == kept
+    assert compare_runs(lab, baseline="a", candidate="b").metrics.height == 1
+
+
+def test_tags_are_a_list_however_they_are_written(lab: Lab, tmp_path: Path) -> None:
+    rows = [{"run_id": "a", "sample_id": 1, "value": 1, "tags": ["prod", "v 2"]}]
+    lab.ingest(written(tmp_path / "t.jsonl", json.dumps(rows[0])))
+    lab.ingest(written(tmp_path / "u.csv", 'run_id,sample_id,value,tags\nb,1,1,"prod, v 2"\n'))
+    assert lab.runs()["tags"].to_list() == [["prod", "v 2"]] * 2
+
+
+def test_an_unclosed_quotation_mark_swallows_nothing(lab: Lab, tmp_path: Path) -> None:
+    text = 'sample_id,value,note\n1,1,ok\n2,1,"open\n' + "".join(f"{i},1,x\n" for i in range(99))
+    done = lab.ingest(written(tmp_path / "t.csv", text))
+    assert "never closed" in done.quarantined["reason"][0]
+
+
+def test_every_bad_row_is_counted(lab: Lab, tmp_path: Path) -> None:
+    text = "sample_id,value\n" + "".join(f"{i},bad\n" for i in range(3000))
+    assert lab.ingest(written(tmp_path / "t.csv", text)).quarantined.height == 3000
+
+
+def test_integers_that_pandas_made_floats_stay_integers(lab: Lab) -> None:
+    frame = pd.DataFrame({"run_id": "a", "sample_id": [1.0, 2.0, None], "value": 1.0})
+    lab.ingest(frame)
+    assert sorted(lab.samples()["sample_id"]) == ["1", "2"]
