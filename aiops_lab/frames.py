@@ -11,7 +11,7 @@ import narwhals as nw
 import polars as pl
 
 from aiops_lab.errors import BadSettings, UnknownRun
-from aiops_lab.sources.table import from_frame
+from aiops_lab.sources.flat import from_frame
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import polars as pl
 from aiops_lab.errors import BadSettings, BadSource, LabError
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
+from aiops_lab.sources.flat import from_frame
 from aiops_lab.sources.jsonio import compact
-from aiops_lab.sources.table import from_frame
 from aiops_lab.store import Store, new_attempt
 from aiops_lab.tables import SCHEMAS
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from aiops_lab import open_lab
 from aiops_lab.cli import app
 from aiops_lab.settings import Settings
-from aiops_lab.sources.table import check_mapping
+from aiops_lab.sources.flat import check_mapping
 from tests.conftest import write_eval
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")

@@ -1,0 +1,311 @@
+"""One flat table, by canonical or mapped column names, as rows of runs, samples and scores.
+
+A mapping names, for a canonical column, their column: a name, a dotted path into a struct
+(``"data.correct"``), a constant (``"=accuracy"``), or for ``value`` a list of score columns.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.sources.contract import Batch, Mapping, Problem
+from aiops_lab.sources.jsonio import compact
+from aiops_lab.sources.rows import SHORT, run_summary
+from aiops_lab.tables import SCHEMAS, TIME, conform, digest
+
+NAME = "table"
+SHAPING = ("rows", "explode", "where")
+KEY = ["run_id", "sample_id", "epoch"]
+CANONICAL = {**SCHEMAS["runs"], **SCHEMAS["samples"], **SCHEMAS["scores"]}
+DERIVED = {"source", "source_uri", "source_digest", "detail_uri", "config"}
+TRUE, FALSE = (
+    ("true", "1", "1.0", "yes", "pass", "passed"),
+    ("false", "0", "0.0", "no", "fail", "failed"),
+)
+ABSENT = ("", "nan", "null", "none", "na", "n/a")
+
+
+def check_mapping(mapping: Mapping) -> None:
+    """Refuse a mapping of names that no canonical table has.
+
+    Raises
+    ------
+    BadSettings
+        An unknown name; the nearest known one is suggested.
+    """
+    known = [*CANONICAL, *SHAPING]
+    for name in mapping:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise BadSettings(f"no canonical column {name!r}; {hint}")
+
+
+def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: str) -> Batch:
+    """Rows of runs, samples and scores from one flat table.
+
+    Raises
+    ------
+    BadSource
+        No column says which question a row is about.
+    BadSettings
+        The mapping names a column that is not there, or a canonical name that does not exist.
+    """
+    places = (
+        pl.Series("_place", range(1, frame.height + 1)) if "_place" not in frame.columns else None
+    )
+    if places is not None:
+        frame = frame.with_columns(places)
+    columns, metrics = _pick(frame, mapping)
+    found = frame.select("_place", **columns)
+    if not {"sample_id", "input"} & set(columns):
+        raise BadSource(
+            "no column says which question a row is about; "
+            f"its columns are {', '.join(c for c in frame.columns if c != '_place')}. "
+            'Map one: [columns] sample_id = "their name" (in lab.toml, or --columns)'
+        )
+    used = {str(theirs).split(".")[0] for t in mapping.values() for theirs in listed(t)}
+    used |= {"_place", "value", *columns}
+    rest = [name for name in frame.columns if name not in used and name != "metadata"]
+    found = found.with_columns(_metadata(frame, rest).alias("metadata"))
+    found = _defaults(found, default_run)
+    tall = _tall(found, frame, metrics)
+    typed, problems = _typed(tall)
+    typed, more = _keyed(typed)
+    tables = {
+        "runs": _runs(typed, uri),
+        "samples": _first(typed, "samples", KEY, uri),
+        "scores": conform(typed.filter(pl.col("metric").is_not_null()), "scores"),
+    }
+    counts = tables["samples"].group_by("run_id", maintain_order=True).len()
+    # files that name their run add up; files that only lend it their name do not
+    named = "run_id" in columns
+    runs = [run_summary(run, None if named else n, True, None) for run, n in counts.iter_rows()]
+    return Batch(tables, [*problems, *more], runs)
+
+
+def listed(theirs: Any) -> list[Any]:
+    """The columns a mapping names: one, or a list."""
+    return theirs if isinstance(theirs, list) else [theirs]
+
+
+def _pick(frame: pl.DataFrame, mapping: Mapping) -> tuple[dict[str, pl.Expr], list[str]]:
+    """An expression a canonical column, and the names of the score columns of a wide table."""
+    columns = {
+        name: pl.col(name)
+        for name in CANONICAL
+        if name in frame.columns and name not in mapping and name not in DERIVED
+    }
+    metrics: list[str] = []
+    for name, theirs in mapping.items():
+        if name in SHAPING:
+            continue
+        if name == "value":
+            metrics = [str(column) for column in listed(theirs)]
+            for column in metrics:
+                _column(frame, column)
+        else:
+            columns[name] = _column(frame, theirs)
+    if not metrics and "value" in columns:
+        metrics = ["value"]
+    columns.pop("value", None)
+    return columns, metrics
+
+
+def _column(frame: pl.DataFrame, theirs: Any) -> pl.Expr:
+    if not isinstance(theirs, str):
+        raise BadSettings(f"a column is mapped to a name, not to {theirs!r}")
+    if theirs.startswith("="):
+        return pl.lit(theirs[1:])
+    if theirs in frame.columns:
+        return pl.col(theirs)
+    first, *path = theirs.split(".")
+    dtype = frame.schema.get(first)
+    expression = pl.col(first)
+    for step in path:
+        fields = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+        dtype = fields.get(step)
+        expression = expression.struct.field(step)
+    if dtype is None:
+        have = ", ".join(c for c in frame.columns if c != "_place")
+        raise BadSettings(f"there is no column {theirs!r}; its columns are {have}")
+    return expression
+
+
+def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
+    """The other columns as one JSON object a row, with what a metadata column holds."""
+    nothing = pl.Series("metadata", [None] * frame.height, pl.String)
+    given = frame["metadata"] if "metadata" in frame.columns else nothing
+    if isinstance(given.dtype, pl.Struct):
+        given = given.struct.json_encode()
+    rest = [c for c in rest if frame.schema[c] not in (pl.Binary, pl.Object)]
+    found = nothing
+    if rest:
+        shortened = frame.select(
+            pl.col(c).str.head(SHORT) if frame.schema[c] == pl.String else pl.col(c) for c in rest
+        )
+        found = shortened.select(pl.struct(rest).struct.json_encode().alias("metadata")).to_series()
+    if given.null_count() == frame.height:
+        return found
+    # seldom: a metadata column, perhaps beside others, so row by row
+    both = zip(given.cast(pl.String), found, strict=True)
+    merged = [{**as_object(theirs), **as_object(ours)} for theirs, ours in both]
+    return pl.Series("metadata", [compact(row) if row else None for row in merged], pl.String)
+
+
+def as_object(text: str | None) -> dict[str, Any]:
+    """A JSON object; any other text under the name it came by."""
+    try:
+        found = msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        found = text
+    return found if isinstance(found, dict) else {"metadata": found}
+
+
+def _defaults(found: pl.DataFrame, default_run: str) -> pl.DataFrame:
+    if "run_id" not in found.columns:
+        found = found.with_columns(run_id=pl.lit(default_run))
+    if "sample_id" not in found.columns:
+        texts = found["input"].cast(pl.String)
+        marks = {text: digest(text)[:16] for text in texts.unique() if text is not None}
+        found = found.with_columns(sample_id=texts.replace_strict(marks, return_dtype=pl.String))
+    return found
+
+
+def _tall(found: pl.DataFrame, frame: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
+    """One row a score: long tables are so already, each score column of a wide one is appended."""
+    long = "metric" in found.columns
+    if not metrics:
+        passed = "passed" in found.columns
+        value = pl.col("passed").cast(pl.String) if passed else pl.lit(None, pl.String)
+        metric = pl.col("metric") if long else pl.lit("passed" if passed else None, pl.String)
+        return found.with_columns(value=value, metric=metric)
+    if long and len(metrics) > 1:
+        raise BadSettings("a table with a metric column has one value column, not several")
+    return pl.concat(
+        found.with_columns(
+            frame.select(_column(frame, name).cast(pl.String)).to_series().alias("value"),
+            metric=pl.col("metric") if long else pl.lit(name),
+        )
+        for name in metrics
+    )
+
+
+def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Cast each column to its canonical type; rows with a value that does not fit are set aside."""
+    schema = {**CANONICAL, "_place": pl.Int64}
+    texts = found.with_columns(
+        (pl.col(c).struct.json_encode() if isinstance(found.schema[c], pl.Struct) else pl.col(c))
+        for c in found.columns
+    )
+    cast = texts.select(_cast(texts, name, schema[name]) for name in texts.columns)
+    bad = pl.Series([False] * found.height)
+    problems: list[Problem] = []
+    for name in (c for c in cast.columns if c != "_place"):
+        given = texts[name]
+        if given.dtype == pl.String:
+            given = given.set(_absent(given), None)
+        elif given.dtype.is_float():
+            given = given.fill_nan(None)
+        wrong = cast[name].is_null() & given.is_not_null()
+        for place, value in texts.filter(wrong).select("_place", name).iter_rows():
+            problems.append(Problem(f"row {place}", f"{name}: {str(value)[:60]!r} does not fit"))
+        bad |= wrong
+    nameless = cast["sample_id"].is_null() | cast["run_id"].is_null()
+    for place in cast.filter(nameless & ~bad)["_place"]:
+        problems.append(Problem(f"row {place}", "no sample_id or run_id"))
+    return cast.filter(~(bad | nameless)), problems
+
+
+def _absent(texts: pl.Series) -> pl.Series:
+    return texts.str.strip_chars().str.to_lowercase().is_in(ABSENT).fill_null(False)
+
+
+def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
+    column, given = pl.col(name), frame.schema[name]
+    if name in ("run_id", "sample_id") and given.is_float() and _integral(frame[name]):
+        # pandas makes integers beside a missing value floats
+        return column.cast(pl.Int64).cast(pl.String)
+    if name in ("run_id", "sample_id", "metric") or (dtype == pl.String and given != pl.String):
+        return column.cast(pl.String, strict=False)
+    if dtype == pl.String or given == dtype or given == pl.Null:
+        return column.cast(dtype)
+    if isinstance(dtype, pl.List):
+        return column.map_elements(_tags, pl.List(pl.String)) if given == pl.String else column
+    if given != pl.String:
+        if dtype == pl.Float64:
+            number = column.cast(pl.Float64, strict=False)
+            return pl.when(number.is_finite()).then(number).alias(name)
+        return column.cast(dtype, strict=False)
+    text = column.str.strip_chars().str.to_lowercase()
+    if dtype == pl.Boolean:
+        return pl.when(text.is_in(TRUE)).then(True).when(text.is_in(FALSE)).then(False).alias(name)
+    if dtype == TIME:
+        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.when(number.is_finite()).then(number)
+    if dtype == pl.Int64:
+        return (
+            pl.when(number == number.round()).then(number.cast(pl.Int64, strict=False)).alias(name)
+        )
+    truth = pl.when(text.is_in(TRUE)).then(1.0).when(text.is_in(FALSE)).then(0.0)
+    return pl.coalesce(number, truth).alias(name)
+
+
+def _integral(values: pl.Series) -> bool:
+    known = values.drop_nulls()
+    return bool(known.is_finite().all() and (known == known.round()).all())
+
+
+def _tags(text: str) -> list[str]:
+    """Tags written as a JSON list, or between commas."""
+    if text.lstrip().startswith("["):
+        try:
+            return [str(tag) for tag in msgspec.json.decode(text)]
+        except msgspec.DecodeError:
+            pass
+    return [tag.strip() for tag in text.split(",") if tag.strip()]
+
+
+def _keyed(typed: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    """Give each row its epoch; of two different scores under one key the first is kept."""
+    over = ["run_id", "sample_id", "metric"]
+    if "epoch" not in typed.columns:
+        typed = typed.with_columns(epoch=pl.int_range(pl.len()).over(over) + 1)
+    typed = typed.with_columns(pl.col("epoch").fill_null(1))
+    again = typed.filter(pl.struct([*over, "epoch"]).is_first_distinct().not_())
+    problems = [
+        Problem(f"row {place}", f"a second row of question {sample!r}, epoch {epoch}, {metric}")
+        for place, sample, epoch, metric in again.select(
+            "_place", "sample_id", "epoch", "metric"
+        ).iter_rows()
+    ]
+    return typed.filter(pl.struct([*over, "epoch"]).is_first_distinct()), problems
+
+
+def _first(typed: pl.DataFrame, table: str, key: list[str], uri: str) -> pl.DataFrame:
+    """One row a key: the first value given of each column."""
+    columns = [c for c in SCHEMAS[table] if c in typed.columns and c not in key]
+    rows = typed.group_by(key, maintain_order=True).agg(
+        pl.col("_place").first(), *(pl.col(c).drop_nulls().first() for c in columns)
+    )
+    if table == "samples":
+        rows = rows.with_columns(
+            pl.format("{}#row {}", pl.lit(uri), "_place").alias("detail_uri"),
+            *(
+                pl.col(text).map_elements(digest, pl.String).alias(f"{text}_digest")
+                for text in ("input", "target")
+                if text in columns and f"{text}_digest" not in columns
+            ),
+        )
+    return conform(rows, table)
+
+
+def _runs(typed: pl.DataFrame, uri: str) -> pl.DataFrame:
+    runs = _first(typed, "runs", ["run_id"], uri)
+    return runs.with_columns(source=pl.lit(NAME), task=pl.col("task").fill_null(pl.lit("table")))
