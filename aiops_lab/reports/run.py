@@ -119,6 +119,7 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any]) -> str 
             str(executed),
             parameters=parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             execution_timeout=TIME_LIMIT,
             extra_arguments=["--log-level=40"],
