@@ -25,6 +25,7 @@ from aiops_lab.tables import KEYS, SCHEMAS, empty
 
 COMMIT_POINT = "aiops-lab-ingests"
 COMMIT_TRIES = 200
+BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
 OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
@@ -159,9 +160,21 @@ class Store:
         return listed.join(replaced, on="digest", how="left", maintain_order="left")
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
-        """Append rows in one commit; concurrent appends do not conflict."""
-        if rows.height:
-            write_deltalake(self._made(table), rows, mode="append")
+        """Append rows in one commit.
+
+        Appends do not conflict with each other, but with another process that makes the table at
+        the same moment; a commit that failed left nothing, so it is tried again.
+        """
+        if not rows.height:
+            return
+        for _ in range(COMMIT_TRIES):
+            try:
+                write_deltalake(self._made(table), rows, mode="append")
+            except CommitFailedError:
+                time.sleep(random.uniform(0.005, 0.05))
+            else:
+                return
+        raise LabError(BUSY)
 
     def commit(self, rows: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         """Append to ``ingests`` what `rows` returns for the ingests listed at that moment.
@@ -184,7 +197,7 @@ class Store:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
                 return new
-        raise LabError("other processes kept writing to this lab; run the same command again")
+        raise LabError(BUSY)
 
     def _made(self, table: str) -> DeltaTable:
         """The Delta table, made where it is not there yet (perhaps by another process just now)."""
@@ -192,7 +205,13 @@ class Store:
             return delta
         (self.root / table).mkdir(parents=True, exist_ok=True)
         try:
-            return DeltaTable.create(self._uri(table), pl.Schema(_columns(table)), mode="error")
+            # without retries: of two that make it at once one must fail, not make it anew
+            return DeltaTable.create(
+                self._uri(table),
+                pl.Schema(_columns(table)),
+                mode="error",
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
         except DeltaError:
             if (delta := self._delta(table)) is None:
                 raise
