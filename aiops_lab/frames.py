@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import narwhals as nw
 import polars as pl
 
-from aiops_lab.errors import BadSettings, UnknownRun
-from aiops_lab.sources.flat import from_frame
+from aiops_lab.errors import UnknownRun
+from aiops_lab.sources.flat import from_frame, polars_frame
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,7 @@ def evals(data: Any, *names: str) -> Evals:
     """
     if hasattr(data, "find_run"):
         return _from_lab(data, names)
-    try:
-        native = nw.from_native(data)
-    except TypeError:
-        raise BadSettings(
-            f"a comparison takes a Lab or a table, not a {type(data).__name__}"
-        ) from None
-    table = (native.collect("polars") if isinstance(native, nw.LazyFrame) else native).to_polars()
+    table = polars_frame(data, "a comparison takes a Lab or a table")
     batch = from_frame(table, {}, default_run="table", uri="frame:")
     tables = batch.tables
     missing = sorted(set(names) - set(tables["runs"]["run_id"]))

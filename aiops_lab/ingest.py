@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import polars as pl
 
-from aiops_lab.errors import BadSettings, BadSource, LabError
+from aiops_lab.errors import BadSource, LabError
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
-from aiops_lab.sources.flat import from_frame
+from aiops_lab.sources.flat import from_frame, polars_frame
 from aiops_lab.sources.jsonio import compact
 from aiops_lab.store import Store, new_attempt
 from aiops_lab.tables import SCHEMAS
@@ -105,17 +104,7 @@ def unknown_unit(path: Path, reason: str | None = None) -> Unit:
 
 def frame_unit(frame: Any, mapping: Mapping) -> Unit:
     """The unit of a data frame of any library that Narwhals knows."""
-    try:
-        native = nw.from_native(frame)
-    except TypeError:
-        raise BadSettings(
-            f"cannot ingest a {type(frame).__name__}: give a path or a data frame"
-        ) from None
-    eager = native.collect("polars") if isinstance(native, nw.LazyFrame) else native
-    try:
-        table = eager.to_polars()
-    except Exception as error:
-        raise BadSettings(f"the frame cannot be read as a table: {error}") from None
+    table = polars_frame(frame, "give a path or a data frame")
     digest = _text_digest(compact(mapping), table.write_ipc(None).getvalue())
     name = f"frame-{digest[:8]}"
 

@@ -9,7 +9,7 @@ import altair as alt
 MIME = "application/vnd.vegalite.v5+json"
 """The newest Vega-Lite MIME type that JupyterLab draws; notebook validation accepts it too."""
 BASELINE, CANDIDATE = "#7f7f7f", "#0072b2"
-BETTER, WORSE, ATTENTION = "#009e73", "#d55e00", "#e69f00"
+BETTER, WORSE = "#009e73", "#d55e00"
 HEIGHT = 320
 WIDTH = 640
 MOST_ROWS = 12

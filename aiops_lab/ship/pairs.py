@@ -39,7 +39,7 @@ def metadata(samples: pl.DataFrame) -> pl.DataFrame:
     """A text column for each metadata key whose values are plain."""
     texts = samples["metadata"]
     parsed = {text: msgspec.json.decode(text) for text in texts.unique() if text}
-    keys = {k: None for found in parsed.values() for k, v in found.items() if _is_plain(v)}
+    keys = {k: None for found in parsed.values() for k, v in found.items() if _plain(v) is not None}
     columns = {
         key: texts.replace_strict(
             {text: _plain(found.get(key)) for text, found in parsed.items()},
@@ -51,18 +51,11 @@ def metadata(samples: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int | float)
-
-
 def _plain(value: Any) -> str | None:
-    return (
-        None
-        if not _is_plain(value)
-        else value
-        if isinstance(value, str)
-        else msgspec.json.encode(value).decode()
-    )
+    """A plain value as text; None for what is no plain value."""
+    if isinstance(value, bool | int | float):
+        return msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else None
 
 
 def paired(

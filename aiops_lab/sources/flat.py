@@ -10,6 +10,7 @@ import difflib
 from typing import Any
 
 import msgspec
+import narwhals as nw
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
@@ -28,6 +29,24 @@ TRUE, FALSE = (
     ("false", "0", "0.0", "no", "fail", "failed"),
 )
 ABSENT = ("", "nan", "null", "none", "na", "n/a")
+
+
+def polars_frame(data: Any, wanted: str) -> pl.DataFrame:
+    """A data frame of any library that Narwhals knows, as a Polars frame.
+
+    Raises
+    ------
+    BadSettings
+        It is no frame (`wanted` says what to give), or holds what no table can.
+    """
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        raise BadSettings(f"{wanted}, not a {type(data).__name__}") from None
+    try:
+        return (frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame).to_polars()
+    except Exception as error:  # each library has its own
+        raise BadSettings(f"the frame cannot be read as a table: {error}") from None
 
 
 def check_mapping(mapping: Mapping) -> None:

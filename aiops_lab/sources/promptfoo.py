@@ -17,7 +17,8 @@ from aiops_lab.sources.jsonio import compact, decode, lines, mapped
 from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
-PASSED, FAILED, ERROR = 0, 1, 2
+ERROR = 2
+"""The ``failureReason`` of an answer that never came; 1 is an assertion that failed."""
 RUNTIME_VARIABLES = ("sessionId", "_conversation")
 
 
@@ -25,7 +26,6 @@ class Tokens(Struct, rename="camel"):
     total: Count | None = None
     prompt: Count | None = None
     completion: Count | None = None
-    cached: Count | None = None
     assertions: Tokens | None = None
 
 
@@ -35,7 +35,6 @@ class Response(Struct, rename="camel"):
     token_usage: Tokens | None = None
     cost: float | None = None
     cached: bool = False
-    is_refusal: bool | None = None
     finish_reason: str | None = None
 
 
