@@ -1,0 +1,161 @@
+"""What each answer shows, measured on its text alone: a column a measure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from aiops_lab.errors import BadSettings, Unrepairable
+from aiops_lab.measures.json_text import MOST_REPAIRED, json_valid, repair_json
+from aiops_lab.measures.refusal import refusal
+from aiops_lab.measures.yaml_text import repair_yaml, yaml_valid
+
+Texts = list[str | None] | pl.Series
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of a text: its name, how people call it, and the version of its rule.
+
+    `cheap` ones are taken unless others are named; a `rate` is true or false for each text.
+    """
+
+    name: str
+    label: str
+    unit: str
+    version: int
+    cheap: bool
+    rate: bool
+    of: Callable[[pl.Series], pl.Series] = field(repr=False, compare=False)
+
+
+def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFrame:
+    """Measure texts: one row a text, in their order, and one column a measure.
+
+    Parameters
+    ----------
+    texts
+        A list or series of texts, or a frame of any library that Narwhals knows with a column
+        ``output``. Where a text is missing, or is no Unicode, every measure is null.
+    names
+        One measure or several of `MEASURES`; all cheap ones where none is named.
+
+    Raises
+    ------
+    BadSettings
+        An unknown measure, a frame without ``output``, or texts that are none.
+
+    Examples
+    --------
+    >>> measure(["Of course!", '{"a": 1}', None], ["words", "json_valid"]).rows()
+    [(2, False), (2, True), (None, None)]
+    """
+    given = _texts(texts)
+    names = [names] if isinstance(names, str) else names
+    chosen = [m.name for m in MEASURES.values() if m.cheap] if names is None else list(names)
+    for name in chosen:
+        if name not in MEASURES:
+            near = difflib.get_close_matches(str(name), MEASURES, 1, cutoff=0)
+            raise BadSettings(f"no measure {name!r}; did you mean {near[0]!r}?")
+    return pl.DataFrame([MEASURES[name].of(given).alias(name) for name in dict.fromkeys(chosen)])
+
+
+def _texts(given: Any) -> pl.Series:
+    if isinstance(given, str):
+        raise BadSettings("give a list of texts, not one text")
+    try:
+        native = nw.from_native(given, allow_series=True)
+    except TypeError:
+        return _listed(list(given) if isinstance(given, Iterable) else [given])
+    if isinstance(native, nw.Series):
+        return _listed(native.to_list()) if native.dtype != nw.String else _column(native)
+    if "output" not in native.collect_schema().names():
+        raise BadSettings("the frame has no column 'output', which holds the texts")
+    chosen = native.select("output")
+    if isinstance(chosen, nw.LazyFrame):
+        chosen = chosen.collect("polars")
+    return _texts(chosen["output"].to_native())
+
+
+def _column(series: nw.Series[Any]) -> pl.Series:
+    return series.to_polars().cast(pl.String)
+
+
+def _listed(texts: list[Any]) -> pl.Series:
+    """Texts as a column; what is no text (pandas' NaN, lone surrogates) is missing."""
+    wrong = next((t for t in texts if not (isinstance(t, str) or t is None or t != t)), None)
+    if wrong is not None:
+        raise BadSettings(f"texts are wanted, not {type(wrong).__name__}: {str(wrong)[:40]!r}")
+    try:
+        return pl.Series("", [t if isinstance(t, str) else None for t in texts], pl.String)
+    except UnicodeEncodeError:
+        return pl.Series("", [t if _unicode(t) else None for t in texts], pl.String)
+
+
+def _unicode(text: Any) -> bool:
+    return isinstance(text, str) and text.encode("utf-8", "replace").decode() == text
+
+
+def _distinct(rule: Callable[[str], Any], dtype: Any) -> Callable[[pl.Series], pl.Series]:
+    """A rule in Python, asked once a distinct text."""
+
+    def of(texts: pl.Series) -> pl.Series:
+        known = texts.drop_nulls().unique()
+        found = pl.Series([rule(text) for text in known], dtype=dtype)
+        return texts.replace_strict(known, found, default=None, return_dtype=dtype)
+
+    return of
+
+
+def _repaired(
+    valid: Callable[[str], bool | None], repair: Callable[[str], str]
+) -> Callable[[str], bool | None]:
+    def repaired(text: str) -> bool | None:
+        if valid(text):
+            return False
+        if len(text) > MOST_REPAIRED:
+            return None
+        try:
+            return bool(repair(text))
+        except Unrepairable:
+            return False
+
+    return repaired
+
+
+def _tone(texts: pl.Series) -> pl.Series:
+    """From -1 to 1, by the words of VADER (Hutto and Gilbert 2014): English only."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    known = SentimentIntensityAnalyzer()
+    rule = _distinct(lambda text: known.polarity_scores(text)["compound"], pl.Float64)
+    return rule(texts.str.head(1000))
+
+
+_FORMATS = {"json": (json_valid, repair_json), "yaml": (yaml_valid, repair_yaml)}
+MEASURES = {
+    one.name: one
+    for one in (
+        Measure("characters", "length", "characters", 1, True, False,
+                lambda texts: texts.str.len_chars().cast(pl.Int64)),
+        Measure("words", "words", "words", 1, True, False,
+                lambda texts: texts.str.count_matches(r"\S+").cast(pl.Int64)),
+        Measure("refusal", "refusals", "share", 1, True, True, refusal),
+        *(
+            one
+            for kind, (valid, repair) in _FORMATS.items()
+            for one in (
+                Measure(f"{kind}_valid", f"valid {kind.upper()}", "share", 1, True, True,
+                        _distinct(valid, pl.Boolean)),
+                Measure(f"{kind}_repaired", f"{kind.upper()} after repair", "share", 1, True, True,
+                        _distinct(_repaired(valid, repair), pl.Boolean)),
+            )
+        ),
+        Measure("tone", "tone", "-1 to 1", 1, False, False, _tone),
+    )
+}  # fmt: skip
