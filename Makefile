@@ -40,9 +40,10 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow --durations=15
+	$(BIN)/python -m pytest -m slow -n 2 --durations=15
 
 proof: $(READY)
+	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats
 	$(BIN)/python -m pytest -m proof -s
 
 lock:

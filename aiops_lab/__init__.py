@@ -9,31 +9,51 @@ if TYPE_CHECKING:
     from aiops_lab.errors import LabError
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
+    from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
-    from aiops_lab.verdict import Verdict
+    from aiops_lab.ship.gate import Gate, release_gate
+    from aiops_lab.ship.plan import plan_gate
+    from aiops_lab.verdict import Evidence, Verdict
 
 __version__ = "0.1.0"
 __all__ = [
     "Comparison",
+    "Evidence",
+    "Gate",
     "Ingest",
     "Lab",
     "LabError",
+    "Result",
     "Verdict",
     "compare_runs",
     "demo_lab",
+    "measure",
     "open_lab",
+    "plan_gate",
+    "release_gate",
+    "repair_json",
+    "repair_yaml",
 ]
 
 _HOMES = {
     "Comparison": "ship.compare",
+    "Evidence": "verdict",
+    "Gate": "ship.gate",
     "Ingest": "ingest",
     "Lab": "lab",
     "LabError": "errors",
+    "Result": "result",
     "Verdict": "verdict",
     "charts": "charts",
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
+    "measure": "measures",
     "open_lab": "lab",
+    "plan_gate": "ship.plan",
+    "release_gate": "ship.gate",
+    "repair_json": "measures",
+    "repair_yaml": "measures",
 }
 
 

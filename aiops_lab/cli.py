@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aiops_lab.errors import BadSettings, LabError, UnknownRun
+from aiops_lab.verdict import BADNESS
 
 if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest, Progress
     from aiops_lab.lab import Lab
     from aiops_lab.reports.run import Report
 
-FAILED, USAGE, NOT_COMPUTED = 1, 2, 4
-BADNESS = ("ok", "inconclusive", "warn", "fail")
+FAILED, USAGE, INCONCLUSIVE, NOT_COMPUTED = 1, 2, 3, 4
+
+MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +37,8 @@ app = typer.Typer(
     With your own logs: "aiops-lab init my-lab", "aiops-lab ingest LOGS --lab my-lab",
     "aiops-lab report --lab my-lab".
 
-    Exit status: 0 done, 1 fail (as asked for), 2 wrong usage, 4 could not be computed.""",
+    Exit status: 0 done, 1 fail (of a gate, or as asked for), 2 wrong usage, 3 inconclusive (of a
+    gate), 4 could not be computed.""",
 )
 
 LabOption = Annotated[
@@ -50,8 +56,8 @@ def demo(
 
     with _progress("reading") as progress:
         lab = demo_lab(folder, progress)
-    print(f"The demo lab with {lab.runs().height} runs is in {folder}.")
-    print(f"Next: aiops-lab report --lab {folder}")
+    print(_printable(f"The demo lab with {lab.runs().height} runs is in {folder}."))
+    print(_printable(f"Next: aiops-lab report --lab {folder}"))
 
 
 @app.command()
@@ -68,13 +74,16 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
     for notebook in shipped_notebooks():
         if not (own / notebook.name).exists():
             copyfile(notebook, own / notebook.name)
-    print(f"The lab is in {folder}: settings in lab.toml, notebooks in notebooks/.")
-    print(f"Next: aiops-lab ingest YOUR_LOGS --lab {folder}")
+    print(_printable(f"The lab is in {folder}: settings in lab.toml, notebooks in notebooks/."))
+    print(_printable(f"Next: aiops-lab ingest YOUR_LOGS --lab {folder}"))
 
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders to walk.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders to walk, or langfuse:DATASET[/RUN] to fetch."),
+    ],
     lab: LabOption,
     format: Annotated[
         str | None, typer.Option(help="The format, where content does not tell.")
@@ -93,6 +102,10 @@ def ingest(
 
     Known formats: Inspect (.eval, .json), Promptfoo (JSON, JSONL), lm-evaluation-harness
     (results with samples), and tables (CSV, JSONL, JSON, Parquet).
+
+    "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
+    LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;
+    pip install aiops-lab[langfuse] brings what it needs. Killed, it goes on where it was.
     """
     found = _existing(lab)
     with _progress("reading") as progress:
@@ -127,7 +140,9 @@ def status(lab: LabOption, as_json: JsonOption = False) -> None:
         }
         print(json.dumps(answer, default=str))
         return
-    print(f"{lab}: version {found.version}, {ingests.height} sources, {runs.height} runs")
+    print(
+        _printable(f"{lab}: version {found.version}, {ingests.height} sources, {runs.height} runs")
+    )
     if replaced:
         print(f"{replaced} sources hold only runs that another file has more of")
     _print_table(
@@ -154,6 +169,20 @@ def report(
             "-p", "--parameter", help="A notebook's parameter; several times.", metavar="NAME VALUE"
         ),
     ] = None,
+    due: Annotated[
+        bool,
+        typer.Option("--due", help="Run what [[reports]] in lab.toml says is due, and only that."),
+    ] = False,
+    now: Annotated[
+        datetime | None,
+        typer.Option(help="The moment (UTC) that --due looks from.", formats=MOMENTS),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="How many run at once; by default one a processor.", min=1),
+    ] = None,
+    keep: Annotated[int, typer.Option(help="How many pages of each report are kept.", min=1)] = 30,
+    time_limit: Annotated[float, typer.Option(help="Seconds a notebook may take.", min=1)] = 1800,
     fail_on: Annotated[
         str | None,
         typer.Option(help="Exit 1 when a verdict is at least so bad: inconclusive, warn or fail."),
@@ -162,54 +191,266 @@ def report(
 ) -> None:
     """Run notebooks headless and write one HTML page each, with an index.
 
+    The newest page of each report is DIR/latest/NAME.html, older ones are in DIR/NAME.
+
+    With --due, call it as often as you like, from cron, a timer or CI: what is due runs once, what
+    was missed is made up for its own time.
+
     Exits 0 when every page was rendered, 4 when a notebook could not run to its end.
     """
-    from aiops_lab.reports.run import notebook_named, notebooks_of, run_report
+    from aiops_lab.reports.kernels import SERVER
+
+    SERVER.start()  # it imports while this process does
+    from aiops_lab.reports.notify import Undelivered
+    from aiops_lab.reports.run import Request, notebook_named, reports_of, run_reports
+    from aiops_lab.reports.schedule import next_due, run_due
     from aiops_lab.reports.site import write_index
 
     if fail_on is not None and fail_on not in BADNESS[1:]:
         raise typer.BadParameter(f"one of {', '.join(BADNESS[1:])}", param_hint="--fail-on")
+    problems: list[str] = []
+    if due and (notebooks or parameters):
+        raise typer.BadParameter("lab.toml names the notebooks and parameters", param_hint="--due")
     found = _existing(lab)
-    paths = [notebook_named(name, found) for name in notebooks or []] or notebooks_of(found)
-    given = _read_parameters(paths, parameters or [])
-    done: list[Report] = []
-    with _progress("running") as progress:
-        for number, (path, values) in enumerate(zip(paths, given, strict=True)):
-            progress(path.stem, number, len(paths))
-            done.append(run_report(path, found, out, values))
+    if due:
+        rules = found.settings.reports
+        if not rules:
+            raise BadSettings(f"{lab}/lab.toml has no [[reports]]; its comments show one")
+        with _bars([rule.name for rule in rules]) as bars:
+            moment = now and now.replace(tzinfo=UTC)
+            try:
+                done = run_due(
+                    found, out, now=moment, jobs=jobs, time_limit=time_limit, progress=bars
+                )
+            except Undelivered as error:
+                done, problems = error.reports, [str(error)]
+        if not done and not as_json:
+            if out.is_dir():  # one that was killed may have left the index behind its pages
+                write_index(found, out)
+            for rule in rules:
+                coming = next_due(rule, moment or datetime.now(UTC))
+                told = f"next {coming:%Y-%m-%d %H:%M} UTC" if coming else "and never will be"
+                print(_printable(f"{rule.name}: nothing to run, {told}"))
+            return
+    else:
+        paths = [notebook_named(name, found) for name in notebooks or []]
+        if not paths:
+            paths, problems = reports_of(found)
+        given = _read_parameters(paths, parameters or [])
+        requests = [
+            Request(path, values, keep=keep) for path, values in zip(paths, given, strict=True)
+        ]
+        with _bars([path.stem for path in paths]) as bars:
+            done = run_reports(
+                requests, found, out, jobs=jobs, time_limit=time_limit, progress=bars
+            )
     index = write_index(found, out)
     if as_json:
         print(json.dumps({"index": str(index), "reports": [_report_dict(r) for r in done]}))
     else:
         for each in done:
-            print(_printable(f"{each.page}: {each.error or each.verdict or 'no verdict'}"))
-        print(f"Open {index}")
-    if any(each.error for each in done):
+            print(_printable(f"{each.latest}: {each.error or each.verdict or 'no verdict'}"))
+        print(_printable(f"Open {index}"))
+    for problem in problems:
+        print(f"aiops-lab: {_printable(problem)}", file=sys.stderr)
+    if problems or any(each.error for each in done):
         raise typer.Exit(NOT_COMPUTED)
     if fail_on is not None and any(_counts(each, fail_on) for each in done):
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def gate(
+    lab: LabOption,
+    baseline: Annotated[str | None, typer.Option(help="Run that is in use.", metavar="RUN")] = None,
+    candidate: Annotated[
+        str | None, typer.Option(help="Run that may be released.", metavar="RUN")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file; the lab's lab.toml by default.")
+    ] = None,
+    policy_before: Annotated[
+        Path | None,
+        typer.Option(help="The policy before this change; else that of the lab's last gate."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a summary for a pull request.", metavar="F")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.", metavar="F")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="How many questions the policy needs; decides nothing.")
+    ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", help="Which tasks must be run again; decides nothing."),
+    ] = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="The chance to pass against the true loss.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on a release by the policy in lab.toml ([gate.metrics.NAME], [gate.caps]).
+
+    A rule is ok when its one-sided 5 % bound clears the limit, fails when that can be shown, and
+    is inconclusive else; then the answer says what would settle it. A run is named by its id, a
+    unique prefix, a tag (@prod), latest or latest~1. The summary is also appended to the file
+    that GITHUB_STEP_SUMMARY names. --plan needs no candidate, --changed
+    no run at all.
+
+    Exits 0 when every rule is ok, 1 when one fails, 3 when it cannot be told, 4 when it could not
+    be computed.
+    """
+    from aiops_lab.reports.gate import to_junit, to_markdown
+    from aiops_lab.ship.changed import changed_tasks
+    from aiops_lab.ship.gate import release_gate
+    from aiops_lab.ship.operating import operating_curve
+    from aiops_lab.ship.plan import plan_gate
+
+    found = _existing(lab)
+    if changed:
+        stale = changed_tasks(found)
+        if as_json:
+            print(json.dumps(stale.to_dict()))
+        else:
+            print(_printable(stale.verdict))
+            _print_table(stale.tasks, ["task", "status", "reason", "cost_usd", "last_gate"])
+        return
+    if baseline is None:
+        raise typer.BadParameter("name the run that is in use", param_hint="--baseline")
+    if plan:
+        planned = plan_gate(found, baseline=baseline, candidate=candidate, policy=policy)
+        if as_json:
+            print(json.dumps(planned.to_dict(), default=str))
+        else:
+            print(_printable(planned.verdict))
+            columns = ["rule", "n", "perfect", "planned", "pass_now", "cost_usd", "status"]
+            _print_table(planned.rules, columns)
+        return
+    if candidate is None:
+        raise typer.BadParameter("name the run that may be released", param_hint="--candidate")
+    before = policy_before or _last_policy(found, found.find_run(candidate))
+    answer = release_gate(
+        found, baseline=baseline, candidate=candidate, policy=policy, policy_before=before
+    )
+    found.record("gate", answer.verdict, answer.settings)
+    text = to_markdown(answer)
+    if markdown:
+        markdown.write_text(text, "utf-8")
+    if junit:
+        junit.write_text(to_junit(answer), "utf-8")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+    chances = operating_curve(answer) if curve else None
+    if as_json:
+        more = {} if chances is None else {"operating_curve": chances.to_dicts()}
+        print(json.dumps(answer.to_dict() | more, default=str))
+    else:
+        print(_printable(answer.verdict))
+        _print_table(answer.rules, ["rule", "value", "low", "high", "limit", "n", "status"])
+        if chances is not None:
+            _print_table(chances, ["effect", "ok", "fail", "inconclusive"])
+    code = {"fail": FAILED, "inconclusive": INCONCLUSIVE}.get(answer.verdict.status, 0)
+    if code:
+        raise typer.Exit(code)
+
+
+def _last_policy(lab: Lab, candidate: str) -> dict[str, Any] | None:
+    """The policy of the last gate in this lab that another candidate went through."""
+    gates = lab.table("verdicts").filter(report="gate").sort("at")
+    given = [json.loads(parameters) for parameters in gates["parameters"]]
+    others = [each["policy"] for each in given if each.get("candidate") != candidate]
+    return {"gate": others[-1]} if others else None
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="formats or tables.")],
+    path: Annotated[
+        Path, typer.Argument(help="formats: the file with the prompt; tables: the lab.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")] = Path("export"),
+    format: Annotated[str, typer.Option(help="Of tables: parquet or csv.")] = "parquet",
+    count: Annotated[int, typer.Option(help="How many formats, the original among them.")] = 10,
+    seed: Annotated[int, typer.Option(help="What makes the choice the same each time.")] = 0,
+) -> None:
+    """Write what another tool runs or reads.
+
+    "export formats PROMPT" writes the prompt in other formats that mean the same (separators,
+    casing, spacing, enumerators). Run each, ingest the logs, and ask format_spread how much of
+    the score is format.
+
+    "export tables LAB" writes the lab's tables as Parquet, or as CSV in which no text is taken for
+    a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
+    """
+    from aiops_lab.result import write_frames
+    from aiops_lab.ship.prompt_formats import write_formats
+    from aiops_lab.tables import SCHEMAS
+
+    match what:
+        case "formats":
+            written = write_formats(path, out, count, seed)
+        case "tables":
+            found = _existing(path)
+            written = write_frames({name: found.table(name) for name in SCHEMAS}, out, format)
+        case _:
+            raise typer.BadParameter("formats or tables", param_hint="WHAT")
+    for file in written:
+        print(_printable(str(file)))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What the notebook is called, such as tool_errors.")],
+    lab: LabOption,
+) -> None:
+    """Write a notebook of your own into a lab, with the right first cells, ready to run."""
+    from aiops_lab.reports.new import new_notebook
+
+    path = new_notebook(_existing(lab).path / "notebooks", name)
+    print(_printable(f"{path} asks and answers; now make the question yours."))
+    print(
+        _printable(f"Next: aiops-lab open --lab {lab}, or aiops-lab report {path.stem} --lab {lab}")
+    )
+
+
 @app.command(name="open")
-def open_(lab: LabOption) -> None:
-    """Open JupyterLab on a lab's notebooks (its own copy, made if there is none)."""
-    import os
+def open_(
+    lab: LabOption,
+    browser: Annotated[
+        bool, typer.Option(help="Open a browser, or only print the address.")
+    ] = True,
+) -> None:
+    """Open JupyterLab on a lab's notebooks (its own copy, made if there is none).
+
+    explore_runs has the widgets: pick runs, browse flips, brush slices, run a notebook as report.
+    Everything works without a network, and nothing is asked of one.
+    """
     import subprocess
 
     folder = _existing(lab).path.resolve()
     if not (folder / "notebooks").is_dir():
         init(folder)
     environment = {**os.environ, "AIOPS_LAB": str(folder), "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder / 'notebooks'}"]
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder / 'notebooks'}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+    ]  # fmt: skip
+    if not browser:
+        command.append("--no-browser")
     raise typer.Exit(subprocess.call(command, env=environment))
 
 
 def _existing(folder: Path) -> Lab:
     """The lab in a folder that is one: a typing error must not make a new lab."""
-    from aiops_lab.lab import SETTINGS, open_lab
+    from aiops_lab.lab import PINNED, SETTINGS, open_lab
 
-    if not (folder / SETTINGS).is_file() and not (folder / "tables").is_dir():
-        raise BadSettings(f"there is no lab in {str(folder)!r}; make one: aiops-lab init {folder}")
+    place = folder
+    if (pinned := PINNED.fullmatch(str(folder))) and not folder.exists():
+        place = Path(pinned[1])
+    if not (place / SETTINGS).is_file() and not (place / "tables").is_dir():
+        raise BadSettings(f"there is no lab in {str(place)!r}; make one: aiops-lab init {place}")
     return open_lab(folder)
 
 
@@ -255,7 +496,10 @@ def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, 
 def _report_dict(report: Report) -> dict[str, Any]:
     return {
         "name": report.name,
+        "as_of": report.as_of.isoformat(),
         "page": str(report.page),
+        "latest": str(report.latest),
+        "notebook": str(report.notebook),
         "verdict": report.verdict.to_dict() if report.verdict else None,
         "error": report.error,
     }
@@ -275,7 +519,7 @@ def _tell_ingest(done: Ingest, lab: Lab) -> None:
         print(f"{done.quarantined.height} things could not be read and were quarantined:")
         _print_table(done.quarantined.head(20), done.quarantined.columns)
     if done.added:
-        print(f"Next: aiops-lab report --lab {lab.path}")
+        print(_printable(f"Next: aiops-lab report --lab {lab.path}"))
 
 
 def _print_table(frame: Any, columns: list[str]) -> None:
@@ -294,7 +538,11 @@ def _print_table(frame: Any, columns: list[str]) -> None:
 
 
 def _printable(value: Any) -> str:
-    text = "–" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
+    text = str(value)
+    if isinstance(value, float | list | None):
+        from aiops_lab.charts.table import cell
+
+        text = cell(value)[0]
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -315,6 +563,34 @@ def _progress(verb: str) -> Iterator[Progress]:
         yield step
 
 
+@contextmanager
+def _bars(names: list[str]) -> Iterator[Callable[[int, int, int], None]]:
+    """A progress bar a notebook, with the cell it is in, where stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        tasks = [
+            shown.add_task(_printable(name), total=1, start=False, told="waiting") for name in names
+        ]
+
+        def step(number: int, cell: int, cells: int) -> None:
+            shown.start_task(tasks[number])
+            told = f"cell {cell} of {cells}"
+            shown.update(tasks[number], completed=cell, total=cells, told=told)
+
+        yield step
+
+
 def _joined(arguments: list[str]) -> list[str]:
     """``-p NAME VALUE`` as the one argument ``NAME=VALUE`` that typer can take several times."""
     joined, rest = list[str](), iter(arguments)
@@ -329,12 +605,21 @@ def _joined(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; an error of ours is one sentence and the status it stands for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a sign stops nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(_joined(sys.argv[1:]))
     except (BadSettings, UnknownRun) as error:
         status, told = USAGE, str(error)
     except (LabError, OSError) as error:
         status, told = NOT_COMPUTED, str(error)
+    except Exception as error:
+        # whatever went wrong, it is no verdict: 1 would say that a gate failed
+        if os.environ.get("AIOPS_DEBUG"):
+            raise
+        hint = "set AIOPS_DEBUG=1 to see where"
+        status, told = NOT_COMPUTED, f"{type(error).__name__}: {error} ({hint})"
     else:
         return
     print(f"aiops-lab: {_printable(told)}", file=sys.stderr)

@@ -24,3 +24,7 @@ class UnknownRun(LabError):
 
 class NotComputable(LabError):
     """The question cannot be answered from these data; the message says what is missing."""
+
+
+class Unrepairable(LabError):
+    """A text that cannot be mended into JSON or YAML without guessing what was meant."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.errors import UnknownRun
 from aiops_lab.sources.flat import from_frame, polars_frame
+from aiops_lab.tables import empty
+
+AMOUNTS = ("tokens_in", "tokens_out", "tokens_judge", "latency_s", "cost_usd")
+LARGEST = 1e100
+"""No score is so large: its square would be infinite."""
+ROUNDED = 1e-9
+"""A score so close to a whole number is that number."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +28,34 @@ class Evals:
     runs: pl.DataFrame
     samples: pl.DataFrame
     scores: pl.DataFrame
+    artefacts: pl.DataFrame
     directions: dict[str, str] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+
+    def only(self, *run_ids: str) -> Evals:
+        """The same for some of the runs."""
+        own = pl.col("run_id").is_in(run_ids)
+        frames = {name: getattr(self, name).filter(own) for name in ("runs", "samples", "scores")}
+        return replace(self, run_ids=list(run_ids), **frames)
+
+    def with_runs(self, run_ids: list[str], frames: Mapping[str, pl.DataFrame]) -> Evals:
+        """The same with other runs in its frames."""
+        return replace(self, run_ids=run_ids, **frames)
+
+    def coded(self) -> Evals:
+        """The same with ids and metrics as numbers behind their names: joins are much faster.
+
+        The numbers do not depend on the order of the rows (metrics: on that of the first run's).
+        """
+        ids = pl.concat([self.samples["sample_id"].unique(), self.scores["sample_id"].unique()])
+        question = pl.col("sample_id").cast(pl.Enum(ids.unique().sort()))
+        first = self.scores.filter(pl.col("run_id") == self.run_ids[0])["metric"]
+        others = self.scores["metric"].unique().sort()
+        metrics = pl.concat([first.unique(maintain_order=True), others]).unique(maintain_order=True)
+        metric = pl.col("metric").cast(pl.Enum(metrics))
+        samples = self.samples.with_columns(question)
+        return replace(self, samples=samples, scores=self.scores.with_columns(question, metric))
 
     def better(self, metric: str) -> int:
         """1 where higher is better, -1 where lower is: by the settings, else by the log."""
@@ -53,6 +85,8 @@ def evals(data: Any, *names: str) -> Evals:
     BadSettings
         `data` is neither a Lab nor a table.
     """
+    if isinstance(data, Evals):
+        return data
     if hasattr(data, "find_run"):
         return _from_lab(data, names)
     table = polars_frame(data, "a comparison takes a Lab or a table")
@@ -66,8 +100,9 @@ def evals(data: Any, *names: str) -> Evals:
     return Evals(
         run_ids=list(names),
         runs=kept["runs"],
-        samples=kept["samples"],
-        scores=kept["scores"],
+        samples=_possible(kept["samples"]),
+        scores=_possible(kept["scores"]),
+        artefacts=tables.get("artefacts", empty("artefacts")),
         origin={"source": "a table given"},
         unread=tuple(f"{place}: {reason}" for place, reason in batch.problems),
     )
@@ -82,10 +117,27 @@ def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
     return Evals(
         run_ids=ids,
         runs=runs.filter(asked),
-        samples=_priced(lab.scan("samples").filter(asked).collect(), runs, lab.settings.prices),
-        scores=lab.scan("scores").filter(asked).collect(),
+        samples=_possible(
+            _priced(lab.scan("samples").filter(asked).collect(), runs, lab.settings.prices)
+        ),
+        scores=_possible(lab.scan("scores").filter(asked).collect()),
+        artefacts=lab.table("artefacts"),
         directions=lab.settings.directions,
         origin={"lab": lab.path.name, "lab_version": lab.version},
+    )
+
+
+def _possible(frame: pl.DataFrame) -> pl.DataFrame:
+    """Figures as they can be: what is not finite or below 0 is missing, 1 + 1e-12 is 1."""
+    if "value" in frame.columns:
+        value = pl.col("value")
+        whole = (value - value.round()).abs() < ROUNDED
+        exact = pl.when(whole).then(value.round()).otherwise(value)
+        return frame.with_columns(value=pl.when(value.abs() < LARGEST).then(exact))
+    amounts = [name for name in AMOUNTS if name in frame.columns]
+    return frame.with_columns(
+        pl.when(pl.col(name).cast(pl.Float64).is_finite() & (pl.col(name) >= 0)).then(pl.col(name))
+        for name in amounts
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,11 @@ import polars as pl
 
 from aiops_lab.errors import BadSource, LabError, NotComputable, UnknownRun
 from aiops_lab.ingest import Ingest, Progress, Unit, file_unit, frame_unit, ingest, unknown_unit
-from aiops_lab.settings import TEMPLATE, Settings, read_settings
+from aiops_lab.settings import DEMO_GATE, TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
 from aiops_lab.sources.detail import read_detail
-from aiops_lab.sources.find import recognise, source_named, walk
+from aiops_lab.sources.find import fetcher, recognise, source_named, walk
 from aiops_lab.sources.flat import check_mapping
 from aiops_lab.sources.jsonio import compact
 from aiops_lab.store import Store
@@ -26,6 +29,8 @@ from aiops_lab.verdict import Verdict
 
 SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
+TRAFFIC: tuple[str, ...] = tuple(name for name in ("traffic", "spans") if name in SCHEMAS)
+PINNED = re.compile(r"(.+)@(\d+)")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
 
 
@@ -54,8 +59,13 @@ class Lab:
         """Whether this is the lab as it was at some version."""
         return self._store.pinned is not None
 
-    def at(self, version: int) -> Lab:
-        """This lab with the tables as they were at `version`; settings and verdicts are today's."""
+    def at(self, version: int | datetime) -> Lab:
+        """This lab with the tables as they were at a version, or at a moment.
+
+        Settings and verdicts are today's.
+        """
+        if isinstance(version, datetime):
+            version = self._store.version_at(version)
         self._store.at(version)
         return Lab(self.path, version)
 
@@ -161,7 +171,8 @@ class Lab:
         Parameters
         ----------
         *paths_or_frames
-            Files, folders (walked), or frames of any library that Narwhals knows.
+            Files, folders (walked), frames of any library that Narwhals knows, or addresses:
+            ``langfuse:DATASET`` and ``langfuse:DATASET/RUN`` are fetched into ``fetched/`` first.
         format
             Name of the reader, where content does not tell.
         columns
@@ -172,8 +183,8 @@ class Lab:
         Raises
         ------
         BadSettings
-            A path does not exist, or the mapping names no canonical column. A mapping that does
-            not fit one of the tables quarantines that table.
+            A path or address does not exist, or the mapping names no canonical column. A mapping
+            that does not fit one of the tables quarantines that table.
         """
         if self.pinned:
             raise LabError("this is the lab as it was; ingest into the newest version")
@@ -181,13 +192,24 @@ class Lab:
         check_mapping(mapping)
         if format is not None:
             source_named(format)
-        units = list(self._units(paths_or_frames, format, mapping))
+        units = list(self._units(paths_or_frames, format, mapping, progress))
         return ingest(self._store, units, progress)
 
-    def _units(self, given: Iterable[Any], format: str | None, mapping: Mapping) -> Iterator[Unit]:
+    def _units(
+        self,
+        given: Iterable[Any],
+        format: str | None,
+        mapping: Mapping,
+        progress: Progress | None,
+    ) -> Iterator[Unit]:
         paths: list[Path] = []
         for item in given:
-            if isinstance(item, str | os.PathLike):
+            if isinstance(item, str) and (found := fetcher(item)):
+                source, name = found
+                assert source.fetch
+                for path in source.fetch(name, self.path / "fetched" / source.name, progress):
+                    yield file_unit([path], source, mapping)
+            elif isinstance(item, str | os.PathLike):
                 paths.append(Path(item))
             else:
                 yield frame_unit(item, mapping)
@@ -201,14 +223,25 @@ class Lab:
             except OSError as error:
                 yield unknown_unit(path, f"cannot be opened: {error.strerror}")
 
-    def record(self, report: str, verdict: Verdict, parameters: dict[str, Any]) -> None:
-        """Append a verdict of a report to the ``verdicts`` table."""
-        now = datetime.now(UTC)
+    @property
+    def as_of(self) -> datetime:
+        """The second of the newest ingest shown; now, where there is none."""
         newest = self._store.listed()["at"].max()
+        moment = newest if isinstance(newest, datetime) else datetime.now(UTC)
+        return moment.replace(microsecond=0)
+
+    def record(
+        self,
+        report: str,
+        verdict: Verdict,
+        parameters: dict[str, Any],
+        as_of: datetime | None = None,
+    ) -> None:
+        """Append a verdict of a report, for its own time, to the ``verdicts`` table."""
         row = {
             "report": report,
-            "as_of": newest or now,
-            "at": now,
+            "as_of": as_of or self.as_of,
+            "at": datetime.now(UTC),
             "status": verdict.status,
             "headline": verdict.headline,
             "evidence": compact(verdict.to_dict()["evidence"]),
@@ -216,6 +249,28 @@ class Lab:
             "parameters": compact(parameters),
         }
         self._store.append("verdicts", pl.DataFrame([row], schema=SCHEMAS["verdicts"]))
+
+    def redaction_key(self) -> bytes | None:
+        """The key of this lab's pseudonyms; None where reports show texts as they are.
+
+        By default they are replaced where the lab holds traffic. The key is made at first use and
+        stays in the lab's folder, or is what the variable ``AIOPS_LAB_REDACTION_KEY`` says.
+        """
+        wanted = self.settings.redact.on
+        if wanted is None:
+            wanted = any(self.scan(name).head(1).collect().height for name in TRAFFIC)
+        if not wanted:
+            return None
+        if given := os.environ.get("AIOPS_LAB_REDACTION_KEY"):
+            return given.encode()
+        path = self.path / ".redaction-key"
+        if not path.exists():
+            with tempfile.NamedTemporaryFile(dir=self.path) as file:  # only its owner may read it
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                with suppress(FileExistsError):
+                    path.hardlink_to(file.name)
+        return path.read_bytes()
 
     def sweep(self) -> int:
         """Delete what killed ingests left behind more than a day ago; returns the rows deleted."""
@@ -226,6 +281,7 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     """Open the lab in a folder, making it (with a commented ``lab.toml``) if it is not there.
 
     Without a path, the folder in the environment variable ``AIOPS_LAB``, else the demo lab.
+    ``my-lab@12`` is the lab as it was at version 12.
 
     Examples
     --------
@@ -238,6 +294,8 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     if not path:
         return demo_lab()
     folder = Path(path)
+    if (pinned := PINNED.fullmatch(str(path))) and not folder.exists():
+        return open_lab(pinned[1]).at(int(pinned[2]))
     if folder.exists() and not folder.is_dir():
         raise LabError(f"{str(folder)!r} is a file; a lab is a folder")
     if UNSTORABLE.search(str(folder.absolute())):
@@ -252,6 +310,10 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
 def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
     """The demo lab, built from the logs that come with the library; by default in the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    lab = open_lab(path or cache / "aiops-lab" / "demo")
+    folder = Path(path or cache / "aiops-lab" / "demo")
+    fresh = not (folder / SETTINGS).exists()
+    lab = open_lab(folder)
+    if fresh:
+        (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
     lab.ingest(shipped("logs"), progress=progress)
     return lab

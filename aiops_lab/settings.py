@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -30,7 +34,49 @@ TEMPLATE = """\
 # [prices."openai/gpt-4o"]
 # input = 2.5
 # output = 10.0
+
+# What a release must keep (aiops-lab gate). Every rule with the role gate or guardrail must pass.
+# [gate.metrics.accuracy]
+# role = "gate"              # gate, guardrail or info (shown, decides nothing)
+# margin = 0.02              # the loss that is accepted, in the metric's own unit (else 0)
+# floor = 0.85               # what the candidate must reach, whatever the baseline did
+# human = "accuracy_human"   # a metric of human labels that a judge is checked against
+# [gate.caps]
+# tokens = "+20%"            # ratio of geometric means; also cost, latency, tokens_out, characters
+# latency_p95 = "+10%"       # a quantile; a plain number is a limit in its own unit
+# refusal = 0.05             # a rate; "+2 points" allows a rise; also error, invalid_json, tone
+
+# Reports on a schedule; cron, a timer or CI calls "aiops-lab report --due" (docs/scheduling.md).
+# [[reports]]
+# name = "nightly"
+# notebook = "ship_compare_runs"
+# cron = "0 6 * * *"                       # minute hour day month weekday
+# timezone = "Europe/Berlin"               # else UTC
+# parameters = { baseline = "@prod" }
+# keep = 30                                # pages, or "90 days"
+# tell = ["$TEAM_CHANNEL"]                 # Apprise addresses: when it gets worse, when it recovers
+
+# Secrets and personal data in reports: by default replaced where the lab holds traffic.
+# [redact]
+# on = true
 """
+DEMO_GATE = """
+# The policy of the demo.
+[gate.metrics.correct]
+margin = 0.1
+
+[gate.metrics.relevance]
+margin = 0.02
+floor = 0.4
+
+[gate.caps]
+tokens = "+50%"
+latency_p95 = "+60%"
+refusal = 0.05
+"""
+REPORT_NAME = re.compile(r"(?!(?i:latest)$)\w[\w .+-]{0,149}")
+"""A report's name is a folder's too."""
+ROLES = ("gate", "guardrail", "info")
 
 
 class Price(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -40,17 +86,111 @@ class Price(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     output: float
 
 
+class MetricRule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What is asked of one metric; see the template of ``lab.toml``."""
+
+    role: str = "gate"
+    direction: str | None = None
+    margin: float | None = None
+    floor: float | None = None
+    human: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f'role is one of {", ".join(ROLES)}, not "{self.role}"')
+        _check_direction("direction", self.direction or "higher")
+        if self.floor is not None and not abs(self.floor) < float("inf"):
+            raise ValueError(f"a floor is a number, not {self.floor}")
+        if self.margin is not None and not 0 <= self.margin < float("inf"):
+            raise ValueError(f"a margin is the loss that is accepted, 0 or more, not {self.margin}")
+
+    @property
+    def accepted(self) -> float | None:
+        """The loss that is accepted: none at all where neither a margin nor a floor is given."""
+        return 0.0 if self.margin is self.floor is None else self.margin
+
+
+class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The policy of a release gate."""
+
+    metrics: dict[str, MetricRule] = {}
+    caps: dict[str, float | str] = {}
+    cluster: str | None = None
+    inconclusive: str = "inconclusive"
+
+    def __post_init__(self) -> None:
+        if self.inconclusive not in ("inconclusive", "fail"):
+            raise ValueError('inconclusive counts as "inconclusive" or as "fail"')
+
+
+class ReportRule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A report on a schedule; see the template of ``lab.toml``."""
+
+    name: str
+    notebook: str
+    cron: str
+    timezone: str = "UTC"
+    parameters: dict[str, Any] = {}
+    keep: int | str = 30
+    tell: list[str] = []
+
+    def __post_init__(self) -> None:
+        if not REPORT_NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no name of a report: letters, digits, . + - _")
+        self.after(datetime.now(UTC))
+        self.kept  # noqa: B018
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """The times it is due after a moment, in UTC.
+
+        Where clocks change, as Debian's cron: what the lost hour skips runs once after it, what
+        the doubled hour has twice runs once.
+        """
+        from cronsim import CronSim, CronSimError
+
+        try:
+            local = moment.astimezone(ZoneInfo(self.timezone))
+            return (time.astimezone(UTC) for time in CronSim(self.cron, local))
+        except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"report {self.name!r}: {error}") from None
+
+    @property
+    def kept(self) -> int | timedelta:
+        """How many pages are kept, or those of how long."""
+        if isinstance(self.keep, int) and self.keep >= 1:
+            return self.keep
+        if days := re.fullmatch(r"(\d{1,5}) days?", str(self.keep)):
+            return timedelta(days=int(days[1]))
+        raise ValueError(f'report {self.name!r}: keep is a number of pages or "N days"')
+
+
+class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
+
+    on: bool | None = None
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What ``lab.toml`` may say."""
 
     columns: dict[str, Any] = {}
     directions: dict[str, str] = {}
     prices: dict[str, Price] = {}
+    gate: Gate = Gate()
+    reports: list[ReportRule] = []
+    redact: Redact = Redact()
 
     def __post_init__(self) -> None:
+        names = [rule.name for rule in self.reports]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two reports are called {twice.pop()!r}")
         for metric, direction in self.directions.items():
-            if direction not in ("higher", "lower"):
-                raise ValueError(f'{metric} is "higher" or "lower", not "{direction}"')
+            _check_direction(metric, direction)
+
+
+def _check_direction(name: str, direction: str) -> None:
+    if direction not in ("higher", "lower"):
+        raise ValueError(f'{name} is "higher" or "lower", not "{direction}"')
 
 
 def read_settings(path: Path) -> Settings:
@@ -64,15 +204,29 @@ def read_settings(path: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return settings_of(path.read_text("utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
         raise BadSettings(f"{path.name} is not valid TOML: {error}") from None
+
+
+def settings_of(given: str | dict[str, Any], name: str = "the settings") -> Settings:
+    """Settings out of TOML text, or out of plain data with the same keys."""
+    try:
+        # through JSON, so that NumPy's numbers in a dict are plain ones
+        plain = tomllib.loads(given) if isinstance(given, str) else given
+        found = json.loads(json.dumps(plain, default=float))
+        return msgspec.convert(found, Settings)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"{path.name}: {_with_nearest(str(error))}") from None
+        raise BadSettings(f"{name}: {_with_nearest(str(error))}") from None
+    except (RecursionError, TypeError, ValueError) as error:
+        raise BadSettings(f"{name} is not valid TOML: {error}") from None
 
 
 def _with_nearest(message: str) -> str:
     unknown = re.search(r"unknown field `([^`]*)`", message)
-    known = [*Settings.__struct_fields__, *Price.__struct_fields__]
-    near = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+    place = message.partition("at `$")[2]
+    struct = MetricRule if ".metrics" in place else Gate if ".gate" in place else Settings
+    struct = Price if ".prices" in place else struct
+    struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
+    near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
     return f"{message}; did you mean {near[0]!r}?" if near else message

@@ -20,7 +20,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from aiops_lab.errors import LabError
+from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.tables import KEYS, SCHEMAS, empty
 
 COMMIT_POINT = "aiops-lab-ingests"
@@ -78,8 +78,15 @@ class Store:
         """The same tables as they were at `version`."""
         newest = Store(self.root).version
         if not 0 <= version <= newest:
-            raise LabError(f"this lab has the versions 0 to {newest}, not {version}")
+            raise BadSettings(f"this lab has the versions 0 to {newest}, not {version}")
         return Store(self.root, version)
+
+    def version_at(self, moment: datetime) -> int:
+        """The version shown at a moment: 0 before the first ingest."""
+        if (delta := self._delta("ingests")) is None:
+            return 0
+        delta.load_as_version(moment)
+        return delta.version()
 
     def listed(self) -> pl.DataFrame:
         """The ingest shown of each source: by the newest reader that read it."""
@@ -131,13 +138,14 @@ class Store:
             return rows
         if "run_id" in SCHEMAS[table]:
             shown = self.visible_runs()
-            rows = rows.join(shown.lazy(), on=["run_id", "attempt"], how="inner")
+            keys = ["run_id", "attempt"]
+            rows = rows.join(shown.lazy(), on=keys, how="inner", maintain_order="left")
             if shown["run_id"].is_duplicated().any():
                 rows = _added_up(rows, table)
         else:
             shown = self.listed().select("attempt")
             rows = rows.join(shown.lazy(), on="attempt", how="semi")
-            rows = rows.unique(KEYS[table], keep="any")
+            rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         return rows.select(SCHEMAS[table].names())
 
     def _ingests(self) -> pl.DataFrame:

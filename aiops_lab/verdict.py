@@ -8,16 +8,23 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from aiops_lab.errors import LabError
+from aiops_lab.wording import visible
 
 Status = Literal["ok", "warn", "fail", "inconclusive"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+BADNESS: tuple[Status, ...] = ("ok", "inconclusive", "warn", "fail")
 SIGNS: dict[str, str] = {"ok": "●", "warn": "▲", "fail": "■", "inconclusive": "◇"}
 MIME = "application/vnd.aiops-lab.verdict+json"
+WIDGET_MIME = "application/vnd.aiops-lab.widget+json"
+"""What stands for a widget where there is no Python: ``told``, a sentence."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One figure a verdict rests on, with its interval and limit (null where there is none)."""
+    """One figure a verdict rests on, with its interval and limit (null where there is none).
+
+    `share`: it is a difference of shares, told in points.
+    """
 
     name: str
     value: float | None
@@ -25,6 +32,7 @@ class Evidence:
     high: float | None = None
     limit: float | None = None
     status: Status = "ok"
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,10 @@ class Verdict:
         return asdict(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        e = html.escape
+
+        def e(text: str) -> str:
+            return html.escape(visible(text))
+
         return {
             MIME: json.loads(json.dumps(self.to_dict())),
             "text/plain": str(self),

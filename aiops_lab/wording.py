@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from typing import Any
 
 MINUS = "−"
+MARKS = 30
+"""So many marks may stand on one letter; a browser hangs on 100,000."""
+HIDDEN = (
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0e"
+    "\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U0010ffff]"
+    "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{31,}"
+    "|(?<![\u20e3-\u33ff\U0001f000-\U0001faff])\ufe0f(?!\u20e3)"  # of a sign it makes an emoji
+)
+"""Characters that hide or turn text, or look like nothing."""
+RIGHT = (
+    "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc"
+    "\U00010800-\U00010fff\U0001e800-\U0001efff]+"
+)
+TURNED = rf"{RIGHT}(?:[ ,.;!?'\"()-]{{1,3}}{RIGHT})*"
+SHOWN = re.compile(rf"\u2068({TURNED})\u2069|({TURNED})|{HIDDEN}")
+ALONE = re.compile(HIDDEN)
 
 
 def figure(value: float | None, *, share: bool = False, digits: int = 3) -> str:
@@ -86,3 +106,37 @@ def listing(names: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         names = [*names[:most], f"{len(names) - most} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def visible(text: str, *, alone: bool = False) -> str:
+    """Text whose hidden characters show as what they are.
+
+    Words from right to left are set apart, so that they turn no figure beside them, unless the
+    text stands `alone`. What is visible stays as it is when this is done again.
+
+    Examples
+    --------
+    >>> visible("a\\u200bb \\x1b[31m"), visible("a\\r\\nb")
+    ('a[U+200B]b [U+001B][31m', 'a\\nb')
+    """
+    return (ALONE if alone else SHOWN).sub(_code, text.replace("\r\n", "\n"))
+
+
+def _code(found: re.Match[str]) -> str:
+    if words := found.re.groups and (found[1] or found[2]):
+        return f"\u2068{words}\u2069"
+    if (more := len(found[0]) - MARKS) > 0:
+        return f"{found[0][:MARKS]}[{more} more marks]"
+    return f"[U+{ord(found[0]):04X}]"
+
+
+def all_visible(value: Any) -> Any:
+    """A chart's specification with every text in it visible; names of keys stay."""
+    if isinstance(value, str):
+        # Vega keeps names in objects that have this one already
+        return f"{value}\u00a0" if value == "__proto__" else visible(value)
+    if isinstance(value, list):
+        return [all_visible(item) for item in value]
+    if isinstance(value, dict):
+        return {key: all_visible(item) for key, item in value.items()}
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from aiops_lab import Lab, demo_lab, open_lab
 
 DATA = Path(__file__).parent / "data"
+WHOLE = bool(os.environ.get("WHOLE"))
+"""Whether costly simulations run in full (make proof), not on a part of their cells."""
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_reports_end_with_0_4_or_as_asked(tmp_path: Path) -> None:
     run("init", lab)
     empty = run("report", "--lab", lab, "--out", out)
     assert empty.returncode == 4, "nothing to compare"
-    assert "holds no runs" in (out / "ship_compare_runs.html").read_text()
+    assert "holds no runs" in (out / "latest" / "ship_compare_runs.html").read_text()
     for name in "ab":
         run("ingest", write_eval(tmp_path / f"{name}.eval", name), "--lab", lab)
     given = ["-p", "baseline", "a", "-p", "candidate", "b"]
@@ -117,6 +118,57 @@ def test_reports_end_with_0_4_or_as_asked(tmp_path: Path) -> None:
     assert report["verdict"]["status"] == "inconclusive"
     asked = run("report", "--lab", lab, "--out", out, *given, "--fail-on", "inconclusive")
     assert asked.returncode == 1
-    assert "ship compare runs" in (out / "index.html").read_text()
+    assert "latest/ship_compare_runs.html" in (out / "index.html").read_text()
     verdicts = open_lab(lab).table("verdicts")
-    assert verdicts["status"].to_list() == ["inconclusive"] * 3, "the failed run is one too"
+    assert verdicts["status"].to_list() == ["inconclusive"] * 5, "failed runs are some too"
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lab with a baseline, a good and a bad candidate, and a policy."""
+    lab = open_lab(tmp_path_factory.mktemp("gate") / "lab")
+    good, bad = [1.0] * 190 + [0.0] * 10, [1.0] * 120 + [0.0] * 80
+    lab.ingest(table_of({"base": good, "good": good, "bad": bad, "few": good[:20]}))
+    (lab.path / "lab.toml").write_text("[gate.metrics.score]\nmargin = 0.05\n")
+    return lab.path
+
+
+@pytest.mark.parametrize(("candidate", "status"), [("good", 0), ("bad", 1), ("few", 3)])
+def test_a_gate_ends_with_its_verdict(
+    ready: Path, tmp_path: Path, candidate: str, status: int
+) -> None:
+    files = {name: tmp_path / name for name in ("gate.md", "gate.xml", "summary.md")}
+    done = run(
+        "gate", "--lab", ready, "--baseline", "base", "--candidate", candidate,
+        "--markdown", files["gate.md"], "--junit", files["gate.xml"], "--json",
+        env={**os.environ, "GITHUB_STEP_SUMMARY": str(files["summary.md"])},
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["verdict"]["status"] == ("ok", "fail", "", "inconclusive")[status]
+    assert files["gate.md"].read_text("utf-8") == files["summary.md"].read_text("utf-8")
+    kind = ("", "<failure", "", "<skipped")[status]
+    assert kind in files["gate.xml"].read_text("utf-8")
+
+
+def test_a_gate_that_cannot_run_is_no_pass(ready: Path) -> None:
+    assert run("gate", "--lab", ready, "--baseline", "base", "--candidate", "zz").returncode == 2
+    assert run("gate", "--lab", ready, "--baseline", "base").returncode == 2
+    missing = ("gate", "--lab", ready, "--baseline", "base", "--candidate", "good")
+    assert run(*missing, "--policy", ready / "none.toml").returncode == 2
+
+
+def test_plans_and_curves_are_printed(ready: Path) -> None:
+    asked = ("gate", "--lab", ready, "--baseline", "base")
+    plan = json.loads(run(*asked, "--plan", "--json").stdout)
+    assert plan["rules"][0]["perfect"] == 59
+    curve = json.loads(run(*asked, "--candidate", "good", "--curve", "--json").stdout)
+    assert curve["operating_curve"][0]["effect"] == 0
+    assert "has to be run again" in run("gate", "--lab", ready, "--changed").stdout
+
+
+def test_a_prompt_is_written_in_other_formats(tmp_path: Path) -> None:
+    (tmp_path / "prompt.md").write_text("Question: {input}\nAnswer:\n")
+    done = run("export", "formats", tmp_path / "prompt.md", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(list((tmp_path / "out").iterdir())) > 3

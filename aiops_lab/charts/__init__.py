@@ -4,9 +4,9 @@ Importing this package sets the house's theme and a renderer that JupyterLab dra
 reports take charts from.
 """
 
-from aiops_lab.charts import compare, theme
-from aiops_lab.charts.table import table
+from aiops_lab.charts import compare, gate, theme, trust
+from aiops_lab.charts.table import checks, table
 
-__all__ = ["compare", "table", "theme"]
+__all__ = ["checks", "compare", "gate", "table", "theme", "trust"]
 
 theme.enable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,11 +13,18 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.wording import figure
+from aiops_lab.verdict import SIGNS
+from aiops_lab.wording import figure, visible
 
 MIME = "application/vnd.aiops-lab.table+json"
 MOST_ROWS = 1_000
 NOTHING = "–"
+FIGURE = re.compile(
+    r"([+−-]?)\$?((?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d+)?)"
+    r"(?: (?:%|points|times))?(?: \([^()]*\))?"
+)
+"""A figure as people write it, with its unit and its interval."""
+SIGNED = {status: f"{sign} {status}" for status, sign in SIGNS.items()}
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,12 @@ class Table:
 
     def _html(self) -> str:
         """A plain table, for JupyterLab."""
-        head = "".join(f'<th style="text-align:left">{html.escape(c)}</th>' for c in self.columns)
+        head = "".join(
+            f'<th style="text-align:left">{html.escape(visible(c))}</th>' for c in self.columns
+        )
         body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in self.rows)
         return (
-            f"<p>{html.escape(self.title)}</p><table><thead><tr>{head}</tr></thead>"
+            f"<p>{html.escape(visible(self.title))}</p><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
         )
 
@@ -57,7 +67,7 @@ class Table:
 def _html_cell(cell: tuple[str, Any]) -> str:
     text, order = cell
     side = "left" if order is None else "right"
-    return f'<td style="white-space:pre-wrap;text-align:{side}">{html.escape(text)}</td>'
+    return f'<td style="white-space:pre-wrap;text-align:{side}">{html.escape(visible(text))}</td>'
 
 
 def table(
@@ -92,6 +102,19 @@ def table(
     return Table(title, list(names.values()), rows, frame.height)
 
 
+def checks(preflight: pl.DataFrame) -> Table:
+    """May these runs be compared? What is in doubt first."""
+    order = {"inconclusive": 0, "fail": 1, "warn": 2, "ok": 3}
+    doubts = preflight.filter(pl.col("status") != "ok").height
+    rows = preflight.sort(pl.col("status").replace_strict(order), maintain_order=True)
+    several = "candidate_run" in rows.columns and rows["candidate_run"].n_unique() > 1
+    return table(
+        rows.with_columns(pl.col("status").replace_strict(SIGNED)),
+        title=f"May these runs be compared? {doubts or 'None'} of {rows.height} checks in doubt",
+        columns=["status", "check", "detail", *(["candidate_run"] if several else [])],
+    )
+
+
 def cell(value: Any) -> tuple[str, Any]:
     """The text of a value, and what to sort it by (None: by its text)."""
     match value:
@@ -108,7 +131,14 @@ def cell(value: Any) -> tuple[str, Any]:
         case date():
             return f"{value.day} {value:%b %Y}", value.toordinal()
         case str():
-            return value, None
+            return value, _figure(value)
         case pl.Series() | list():
             return ", ".join(cell(item)[0] for item in value), None
     return str(value), None
+
+
+def _figure(text: str) -> float | None:
+    found = FIGURE.fullmatch(text)
+    if found is None:
+        return None
+    return float(found[2].replace(",", "")) * (-1 if found[1] in ("−", "-") else 1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import altair as alt
 
+from aiops_lab.wording import all_visible
+
 MIME = "application/vnd.vegalite.v5+json"
 """The newest Vega-Lite MIME type that JupyterLab draws; notebook validation accepts it too."""
 BASELINE, CANDIDATE = "#7f7f7f", "#0072b2"
@@ -42,6 +44,7 @@ def _theme() -> alt.theme.ThemeConfig:
                 "tickOpacity": 0.4,
             },
             "legend": {"labelFontSize": 12, "titleFontSize": 12, "orient": "top", "title": None},
+            "text": {"fontSize": 12},
             "header": {"labelFontSize": 13, "titleFontSize": 13},
         }
     }
@@ -54,7 +57,7 @@ def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     of its own; a page reads `usermeta` and makes it as wide as the page. Without a ``$schema``
     neither complains of the other's version.
     """
-    spec = {key: value for key, value in spec.items() if key != "$schema"}
+    spec = {key: all_visible(value) for key, value in spec.items() if key != "$schema"}
     if spec.get("width") == "container":
         spec |= {"width": WIDTH, "usermeta": {"width": "container"}}
     title = spec.get("title", "")

@@ -14,11 +14,13 @@ import platform
 import re
 import secrets
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +31,40 @@ from markupsafe import Markup
 
 from aiops_lab import verdict as verdicts
 from aiops_lab.charts.cases import MIME as CASES_MIME
+from aiops_lab.charts.figures import figures
 from aiops_lab.charts.table import MIME as TABLE_MIME
 from aiops_lab.charts.theme import MIME as CHART_MIME
 from aiops_lab.lab import Lab
-from aiops_lab.verdict import SIGNS, Evidence, Verdict
+from aiops_lab.verdict import SIGNS, WIDGET_MIME, Evidence, Verdict
+from aiops_lab.wording import all_visible, visible
 
 PACKAGES = ("aiops-lab", "polars", "altair", "scipy", "deltalake")
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
-HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 VEGA_LITE = "6.4"
+VIEW_MIME = "application/vnd.jupyter.widget-view+json"
+LIVE = "This is live in JupyterLab: aiops-lab open --lab LAB"
+OWN_IDS = ("computed-from", "main")
+SOURCES = 10
+"""So many sources are named at first sight."""
 
 
 def render(
-    notebook: nbformat.NotebookNode, *, name: str, lab: Lab, parameters: Mapping[str, Any]
+    notebook: nbformat.NotebookNode,
+    *,
+    name: str,
+    lab: Lab,
+    parameters: Mapping[str, Any],
+    link: str | None = None,
+    as_of: str | None = None,
 ) -> str:
-    """The page of an executed notebook."""
+    """The page of an executed notebook; `link` leads from the page to the notebook."""
     blocks = list(_blocks(notebook))
     kinds = {output["kind"] for block in blocks for output in block.get("outputs", [])}
     return (
         templates()
         .get_template("page.html")
         .render(
-            title=_title(notebook, name),
+            title=title(notebook, name),
             name=name,
             verdict=executed_verdict(notebook),
             blocks=blocks,
@@ -58,9 +72,14 @@ def render(
             failed="error" in kinds,
             nonce=secrets.token_urlsafe(16),
             vega=_vega() if "chart" in kinds else "",
-            datatables=_datatables() if "table" in kinds else "",
+            datatables=_datatables() if kinds & {"table", "chart"} else "",
+            cases=_case_places(blocks),
             computed=_computed(lab, parameters),
+            sources=_sources(lab),
+            first=SOURCES,
             again=_again(name, parameters),
+            link=link or f"{name}.ipynb",
+            as_of=as_of,
             made=datetime.now(UTC),
         )
     )
@@ -84,10 +103,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _blocks(notebook: nbformat.NotebookNode) -> Iterator[dict[str, Any]]:
-    shown = False
+    shown, anchors = False, Counter(OWN_IDS)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            yield from _prose(cell.source)
+            for block in _prose(cell.source):
+                if block["kind"] == "heading":
+                    anchors[block["id"]] += 1
+                    if (count := anchors[block["id"]]) > 1:
+                        block["id"] += f"-{count}"
+                yield block
         elif cell.cell_type == "code" and cell.source.strip():
             outputs = [found for output in cell.outputs if (found := _output(output))]
             if not shown and any(o["kind"] == "verdict" for o in outputs):
@@ -106,38 +130,50 @@ def _prose(source: str) -> Iterator[dict[str, Any]]:
             text.append(line)
             continue
         if "\n".join(text).strip():
-            markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-            yield {"kind": "prose", "html": Markup(markdown.render("\n".join(text)))}
+            markdown = MarkdownIt("commonmark", {"html": False})
+            markdown.enable("table").disable("image")  # it would be asked for
+            yield {"kind": "prose", "html": Markup(markdown.render(unbroken("\n".join(text))))}
         text = []
         if heading[2]:
-            anchor = re.sub(r"\W+", "-", heading[2].lower()).strip("-")
+            anchor = re.sub(r"\W+", "-", heading[2].lower()).strip("-") or "part"
             yield {"kind": "heading", "level": len(heading[1]), "text": heading[2], "id": anchor}
 
 
 def _output(output: Mapping[str, Any]) -> dict[str, Any] | None:
     if output["output_type"] == "stream":
-        return {"kind": "text", "text": visible(output["text"])}
+        return {"kind": "text", "text": printed(output["text"])}
     if output["output_type"] == "error":
         trace = "\n".join(output.get("traceback", []))
         return {
             "kind": "error",
-            "text": visible(f"{output['ename']}: {output['evalue']}"),
-            "trace": visible(trace),
+            "text": printed(f"{output['ename']}: {output['evalue']}"),
+            "trace": printed(trace),
         }
     data = output.get("data", {})
     if verdicts.MIME in data:
         return {"kind": "verdict"}
     if CHART_MIME in data:
         spec = data[CHART_MIME]
-        return {"kind": "chart", "spec": script_json(spec), "alt": _alternative(spec)}
+        table = figures(spec)
+        return {
+            "kind": "chart",
+            "spec": script_json(all_visible(spec)),
+            "alt": _alternative(spec),
+            "hint": _hint(spec),
+            "figures": table and table.to_dict(),
+        }
     if TABLE_MIME in data:
         return {"kind": "table", **data[TABLE_MIME]}
     if CASES_MIME in data:
         return {"kind": "cases", **data[CASES_MIME]}
     if "image/png" in data and (picture := _png(data["image/png"])):
         return {"kind": "picture", "src": f"data:image/png;base64,{picture}"}
+    if WIDGET_MIME in data:
+        return {"kind": "live", "text": str(data[WIDGET_MIME].get("told") or LIVE)}
+    if VIEW_MIME in data:
+        return {"kind": "live", "text": LIVE}
     text = data.get("text/plain")
-    return {"kind": "text", "text": visible(text)} if text else None
+    return {"kind": "text", "text": printed(text)} if text else None
 
 
 def _png(text: str) -> str | None:
@@ -154,10 +190,29 @@ def _alternative(spec: Mapping[str, Any]) -> str:
     return ". ".join(str(part) for part in parts if part) or "Chart"
 
 
-def visible(text: str) -> str:
-    """Text without terminal codes; characters that hide or turn text shown as what they are."""
-    text = ANSI.sub("", text.replace("\r\n", "\n"))
-    return HIDDEN.sub(lambda m: f"[U+{ord(m[0]):04X}]", text)
+def _hint(spec: Mapping[str, Any]) -> str:
+    """What a reader can do with a chart."""
+    params = [p for p in spec.get("params") or [] if isinstance(p, Mapping)]
+    if any(p.get("bind") == "legend" for p in params):
+        return "Click a name in the legend to pick it out."
+    if any("interval" in str(p.get("select")) for p in params):
+        return "Drag over points to pick them out; double-click to let go."
+    return ""
+
+
+def _case_places(blocks: list[dict[str, Any]]) -> dict[str, str]:
+    """Where on the page each question's case is; named before the colon of its title."""
+    found: dict[str, str] = {}
+    shown = [o for block in blocks for o in block.get("outputs", []) if o["kind"] == "cases"]
+    for n, case in enumerate((case for output in shown for case in output["cases"]), 1):
+        case["id"] = f"case-{n}"
+        found.setdefault(case["title"].partition(": ")[0], case["id"])
+    return found
+
+
+def printed(text: str) -> str:
+    """What was printed to a terminal, without its codes."""
+    return visible(ANSI.sub("", text))
 
 
 def unbroken(text: str) -> str:
@@ -173,7 +228,8 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _title(notebook: nbformat.NotebookNode, name: str) -> str:
+def title(notebook: nbformat.NotebookNode, name: str) -> str:
+    """The first heading of a notebook, else its name."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("# "):
             return cell.source.splitlines()[0][2:]
@@ -188,6 +244,12 @@ def _computed(lab: Lab, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("parameters", given or "the defaults"),
         ("packages", f"Python {platform.python_version()}, {packages}"),
     ]
+
+
+def _sources(lab: Lab) -> list[str]:
+    """Short digests of the sources that the lab shows."""
+    known = lab.scan("runs").select("source_digest").collect()["source_digest"].drop_nulls()
+    return known.unique(maintain_order=True).str.head(12).to_list()
 
 
 def _again(name: str, parameters: Mapping[str, Any]) -> str:
@@ -211,7 +273,14 @@ def templates() -> jinja2.Environment:
     )
     environment.globals |= {"signs": SIGNS, "css": _asset("page.css"), "js": _asset("page.js")}
     environment.filters |= {"visible": visible, "unbroken": unbroken}
+    environment.filters["whole"] = partial(visible, alone=True)
     return environment
+
+
+def prepare() -> None:
+    """Make what all pages share ready: a second, once in a process."""
+    for make in (templates, _vega, _datatables):
+        make()
 
 
 def _asset(name: str) -> Markup:
@@ -230,7 +299,9 @@ def _vega() -> Markup:
 @cache
 def _datatables() -> Markup:
     """DataTables, from the module that itables carries."""
-    text = files("itables").joinpath("html", "dt_bundle.js").read_text("utf-8")
+    package = find_spec("itables")  # importing it takes a second
+    assert package and package.origin
+    text = Path(package.origin).with_name("html").joinpath("dt_bundle.js").read_text("utf-8")
     exported = re.search(r"export\s*\{([^}]*)\}", text)
     name = exported and re.search(r"([\w$]+) as (?:default|DataTable)\b", exported[1])
     if not exported or not name:

@@ -83,6 +83,11 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise BadSettings(f"{path} is not a notebook: {str(error)[:200]}") from None
 
 
+def declared(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The cells tagged as parameters."""
+    return [c for c in notebook.cells if TAG in c.get("metadata", {}).get("tags", [])]
+
+
 def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
     """The parameters a notebook declares, in order.
 
@@ -91,7 +96,7 @@ def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
     BadSettings
         The notebook has no parameters cell, or it holds more than annotated literals.
     """
-    cells = [c for c in notebook.cells if TAG in c.get("metadata", {}).get("tags", [])]
+    cells = declared(notebook)
     if not cells:
         raise BadSettings("the notebook has no cell tagged 'parameters'")
     source = cells[0].source

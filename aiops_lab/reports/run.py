@@ -1,36 +1,79 @@
-"""One report: run a notebook with parameters, render its page."""
+"""Reports: notebooks run with parameters, side by side; their pages, their verdicts."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
+from typing import Any, TypeAlias, TypeVar
 
 import nbformat
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.lab import Lab
-from aiops_lab.reports.page import executed_verdict, render, write_text
-from aiops_lab.reports.parameters import checked, parameters_of, read_notebook
+from aiops_lab.redact import redact, redacted
+from aiops_lab.reports.execute import Cells, execute, stop_all, warm_up
+from aiops_lab.reports.page import executed_verdict, prepare, render
+from aiops_lab.reports.parameters import checked, declared, parameters_of, read_notebook
+from aiops_lab.reports.site import KEEP, Kept, Place, publish
+from aiops_lab.settings import REPORT_NAME
 from aiops_lab.shipped import shipped
 from aiops_lab.verdict import Verdict
 
 TIME_LIMIT = 1800
-"""Seconds a single cell may take."""
+"""Seconds all cells of a notebook may take together."""
+
+LONGEST_NAME = 100
+MOST_TOLD = 500
+"""Characters of an error beside its page, which has them all."""
+Made = TypeVar("Made")
+Progress: TypeAlias = Callable[[int, int, int], None]
+"""Told the number of the request, of the cell that starts, and of all its cells."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One report to be made.
+
+    Attributes
+    ----------
+    notebook
+        The notebook's file.
+    parameters
+        Values other than the notebook's defaults.
+    name
+        What the report is called; by default after its notebook and its parameters.
+    as_of
+        The time it is for; by default that of the lab's newest ingest.
+    keep
+        How many of its pages are kept, or for how long.
+    """
+
+    notebook: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    as_of: datetime | None = None
+    keep: Kept = KEEP
 
 
 @dataclass(frozen=True)
 class Report:
-    """One report that was run.
+    """One report that was made.
 
     Attributes
     ----------
-    name
-        The notebook's name.
-    page, notebook
-        The HTML page and the executed notebook.
+    name, as_of
+        What it is called, and the time it is for.
+    page, latest, notebook
+        The HTML page, its address while it is the newest, and the executed notebook.
     verdict
         What the notebook found; None where it has no verdict or did not get that far.
     error
@@ -38,7 +81,9 @@ class Report:
     """
 
     name: str
+    as_of: datetime
     page: Path
+    latest: Path
     notebook: Path
     verdict: Verdict | None
     error: str | None
@@ -62,72 +107,229 @@ def notebooks_of(lab: Lab) -> list[Path]:
     return list({path.stem: path for path in [*shipped_notebooks(), *sorted(own)]}.values())
 
 
+def reports_of(lab: Lab) -> tuple[list[Path], list[str]]:
+    """The notebooks of a lab that are reports, and what is wrong with those that might be.
+
+    Notebooks made to explore with say so in their metadata; scratch ones declare no parameters.
+    """
+    found: list[Path] = []
+    problems: list[str] = []
+    for path in notebooks_of(lab):
+        try:
+            notebook = read_notebook(path)
+            told = notebook.metadata.get("aiops_lab", {})
+            if declared(notebook) and told.get("report", True):
+                parameters_of(notebook)
+                found.append(path)
+        except BadSettings as error:
+            problems.append(f"{path.name}: {error}")
+    return found, problems
+
+
 def shipped_notebooks() -> list[Path]:
     """The notebooks that come with the library."""
     return sorted(shipped("notebooks").glob("*.ipynb"))
 
 
 def run_report(
-    notebook: Path, lab: Lab, out: Path, parameters: Mapping[str, Any] | None = None
+    notebook: Path,
+    lab: Lab,
+    out: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    progress: Cells | None = None,
+    **request: Any,
 ) -> Report:
-    """Run a notebook on a lab and write its page and the executed notebook into `out`.
+    """Make one report; see `run_reports` for what is written and refused, `Request` for more."""
 
-    Parameters are checked by name and type before a kernel starts. A cell that fails gives a
-    report that shows how far it got.
+    def step(_: int, cell: int, cells: int) -> None:
+        if progress:
+            progress(cell, cells)
+
+    wanted = Request(notebook, parameters or {}, **request)
+    return run_reports([wanted], lab, out, progress=step)[0]
+
+
+def run_reports(
+    requests: Sequence[Request],
+    lab: Lab,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    time_limit: float = TIME_LIMIT,
+    progress: Progress | None = None,
+    stopped: Event | None = None,
+) -> list[Report]:
+    """Run notebooks on a lab; write their pages and executed notebooks into `out`.
+
+    All are checked before the first kernel starts. A cell that fails gives a report that shows how
+    far it got, and the others still run. Interrupted, it leaves no kernel behind.
+
+    Parameters
+    ----------
+    requests
+        What to run.
+    lab
+        The lab all of them see as it is now; one that is pinned to a version as it was then.
+    out
+        Folder of the reports, see `aiops_lab.reports.site`.
+    jobs
+        How many run at once; by default as many as there are processors.
+    time_limit
+        Seconds for each.
+    progress
+        Called before each cell.
+    stopped
+        Set when nothing more is to begin.
 
     Raises
     ------
     BadSettings
-        A parameter that the notebook does not have, or of another type; a lab as it was (the
-        notebook would open it as it is).
+        A parameter that a notebook does not have, or of another type; a folder that cannot be
+        written to.
     """
-    if lab.pinned:
-        raise BadSettings("reports run on the newest version of a lab")
-    source = read_notebook(notebook)
-    given = checked(source, parameters or {})
-    if "lab" in given:
+    lab = lab.at(lab.version)
+    ready = [_prepared(request, lab, out) for request in requests]
+    _check_folder(out, lab)
+    pages = [each.place.page for each in ready]
+    if twice := {page.parent.name for page in pages if pages.count(page) > 1}:
+        raise BadSettings(f"two reports would be called {twice.pop()!r}; run one after the other")
+    if not ready:
+        return []
+    warm_up()
+    Thread(target=prepare, daemon=True).start()
+
+    def one(number: int, stopped: Event) -> Report:
+        def step(cell: int, cells: int) -> None:
+            if progress:
+                progress(number, cell, cells)
+
+        return _run(ready[number], lab, time_limit, step, stopped)
+
+    return side_by_side(one, len(ready), jobs, stopped)
+
+
+def _check_folder(out: Path, lab: Lab) -> None:
+    if (lab.path / "tables").resolve() in [out.resolve(), *out.resolve().parents]:
+        raise BadSettings(f"the lab's tables are in {out}; choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"{out} cannot be the folder of reports: {error.strerror}") from None
+
+
+def side_by_side(
+    one: Callable[[int, Event], Made], count: int, jobs: int | None, stopped: Event | None = None
+) -> list[Made]:
+    """What `one` makes of each number below `count`; interrupted, it ends all kernels first.
+
+    The event that `one` is given is set when it is to begin nothing more.
+    """
+    stopped = stopped or Event()
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        futures = pending = [pool.submit(one, number, stopped) for number in range(count)]
+        try:
+            # after the handler that Polars adds for Ctrl-C, system calls go on waiting: look often
+            while pending:
+                pending = wait(pending, 0.2, FIRST_EXCEPTION).not_done
+                for future in set(futures).difference(pending):
+                    future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            stopped.set()
+            stop_all()
+            raise
+    return [future.result() for future in futures]
+
+
+@dataclass(frozen=True)
+class _Ready:
+    request: Request
+    source: nbformat.NotebookNode
+    given: dict[str, Any]
+    place: Place
+
+
+def _prepared(request: Request, lab: Lab, out: Path) -> _Ready:
+    source = read_notebook(request.notebook)
+    known = parameters_of(source)
+    if "lab" in request.parameters:
         raise BadSettings("the lab of a report is the one it is run on, not a parameter")
-    if "lab" in parameters_of(source):
-        given["lab"] = str(lab.path.resolve())
-    executed = out / f"{notebook.stem}.ipynb"
-    if executed.resolve() == notebook.resolve():
-        raise BadSettings(f"the executed notebook would replace {notebook}; choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    error = _execute(notebook, executed, given)
-    result = nbformat.read(executed, as_version=4)
-    verdict = executed_verdict(result)
-    page = out / f"{notebook.stem}.html"
-    shown = {name: value for name, value in given.items() if name != "lab"}
-    write_text(page, render(result, name=notebook.stem, lab=lab, parameters=shown))
+    checked_values = checked(source, request.parameters)
+    given = {name: value for name, value in checked_values.items() if value != known[name].default}
+    name = request.name or _named(request, given)
+    as_of = request.as_of or lab.as_of
+    if "as_of" in known and request.as_of is not None:
+        given.setdefault("as_of", as_of.isoformat())
+    return _Ready(request, source, given, Place(out, name, as_of))
+
+
+def _named(request: Request, changed: Mapping[str, Any]) -> str:
+    """A name of its own for each set of parameters, so that their histories do not mix."""
+    stem = request.notebook.stem
+    if not REPORT_NAME.fullmatch(stem) or len(stem) > LONGEST_NAME:
+        stem = "report_" + re.sub(r"[^\w.+-]", "_", stem)[:LONGEST_NAME]
+    if not changed:
+        return stem
+    text = json.dumps(changed, sort_keys=True, default=str)
+    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _told(executed: nbformat.NotebookNode, error: str) -> nbformat.NotebookNode:
+    """A notebook with an error instead of its outputs."""
+    bare = deepcopy(executed)
+    code = [cell for cell in bare.cells if cell.cell_type == "code"]
+    for cell in code:
+        cell.outputs = []
+    code[-1].outputs = [nbformat.v4.new_output("error", ename="Output", evalue=error)]
+    return bare
+
+
+def _environment(notebook: Path, address: str) -> dict[str, str]:
+    """As in JupyterLab, modules beside the notebook can be imported."""
+    paths = [os.environ.get("PYTHONPATH"), str(notebook.resolve().parent)]
+    python_path = os.pathsep.join(filter(None, paths))
+    return {**os.environ, "AIOPS_LAB": address, "PYTHONPATH": python_path}
+
+
+def _run(ready: _Ready, lab: Lab, time_limit: float, progress: Cells, stopped: Event) -> Report:
+    request, place = ready.request, ready.place
+    given, address = dict(ready.given), f"{lab.path.resolve()}@{lab.version}"
+    declared = parameters_of(ready.source).get("lab")
+    if declared is not None and declared.default:
+        given["lab"] = address
+    executed, error = execute(
+        ready.source,
+        given,
+        folder=str(Path.cwd()),
+        env=_environment(request.notebook, address),
+        time_limit=time_limit,
+        progress=progress,
+        stopped=stopped,
+    )
+    shown = ready.given
+    if (key := lab.redaction_key()) is not None:
+        shown = redacted(shown, key)
+        executed = nbformat.NotebookNode(redacted(executed, key))
+        error = error and redact(error, key)
+    error = error and error[:MOST_TOLD]
+    options: dict[str, Any] = {
+        "name": request.notebook.stem,
+        "lab": lab,
+        "parameters": shown,
+        "link": place.link,
+        "as_of": f"{place.as_of:%Y-%m-%d %H:%M} UTC",
+    }
+    try:
+        verdict, page = executed_verdict(executed), render(executed, **options)
+    except Exception as failure:  # an output that is not what its type says
+        error = error or f"an output cannot be shown: {type(failure).__name__}: {failure}"
+        verdict, page = None, render(_told(executed, error), **options)
+    publish(place, page, nbformat.writes(executed), request.keep)
+    told = verdict
     if error is not None:
         told = Verdict("inconclusive", f"It could not be computed: {error[:300]}")
-        lab.record(notebook.stem, told, shown)
-    elif verdict is not None:
-        lab.record(notebook.stem, verdict, shown)
-    return Report(notebook.stem, page, executed, verdict, error)
-
-
-def _execute(notebook: Path, executed: Path, parameters: dict[str, Any]) -> str | None:
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    # the kernel of this environment, whatever kernels the user has installed
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(executed),
-            parameters=parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            execution_timeout=TIME_LIMIT,
-            extra_arguments=["--log-level=40"],
-        )
-    except PapermillExecutionError as failure:
-        return f"{failure.ename}: {failure.evalue}"
-    except (RuntimeError, ValueError, OSError) as failure:  # the kernel died, or never started
-        if not executed.exists():
-            executed.write_bytes(notebook.read_bytes())
-        return f"{type(failure).__name__}: {failure}"
-    return None
+    if told is not None:
+        lab.record(place.name, told, shown, place.as_of)
+    return Report(place.name, place.as_of, place.page, place.latest, place.notebook, verdict, error)

@@ -1,4 +1,4 @@
-"""Did a change make answers better or worse? Two runs over the same questions, as pairs."""
+"""Did a change make answers better or worse? Runs over the same questions, as pairs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,30 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.frames import Evals, evals
+from aiops_lab.result import Result
 from aiops_lab.ship import decide, words
-from aiops_lab.ship.pairs import difference, key, metadata, paired, parts, questions
+from aiops_lab.ship.answers import answers, shifted
+from aiops_lab.ship.behaviour import behaviour, measured, quantiles
+from aiops_lab.ship.changes import changes
+from aiops_lab.ship.epochs import flaky, power
+from aiops_lab.ship.pairs import (
+    apart,
+    difference,
+    key,
+    metadata,
+    paired,
+    parts,
+    questions,
+    unmatched,
+)
 from aiops_lab.ship.preflight import preflight
-from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import ratio
+from aiops_lab.stats.multiple import benjamini_hochberg, holm
 from aiops_lab.verdict import Verdict
 
-BEHAVIOUR = ("tokens", "tokens_in", "tokens_out", "cost_usd", "latency_s", "error")
 FEW, MANY = 2, 12
 """A metadata key is taken for a slice when it has this many distinct values."""
 SMALLEST_SLICE = 5
+GROUP = ("metric", "slice")
 FLIP = 0.5
 """A change counts as a flip from this share of the metric's range on."""
 ROW = {
@@ -41,12 +54,14 @@ ROW = {
 }
 JUDGED = {**ROW, "p_adjusted": pl.Float64, "moved": pl.String}
 DECIDED = {**JUDGED, "limit": pl.Float64, "status": pl.String}
-RATIO = {"ratio": pl.Float64, "ratio_low": pl.Float64, "ratio_high": pl.Float64}
+SLICE = {"by": pl.String, "slice": pl.String, **JUDGED, "q_value": pl.Float64}
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A comparison of a candidate with a baseline; see `compare_runs`.
+class Comparison(Result):
+    """A comparison of candidates with a baseline; see `compare_runs`.
+
+    Every frame but `runs` has a column `candidate_run`.
 
     Attributes
     ----------
@@ -58,18 +73,30 @@ class Comparison:
         is better, -1: lower is), `share` (all values between 0 and 1), `p_adjusted` (Holm over
         all rows), `moved` (better, worse or no clear change), `limit` and `status`.
     behaviour
-        The same for tokens, cost (US dollars), latency (seconds) and the share of errors, with
-        the ratio of geometric means and its interval.
+        The same for tokens, cost (US dollars), latency (seconds), errors, length, refusals and
+        valid JSON, with the ratio of geometric means and its interval.
+    quantiles
+        p50, p95 and p99 of latency, output tokens and cost, and their ratio with its interval.
     slices
-        The same for each slice: by, slice, ...; `p_adjusted` is Holm's over all slices.
+        The same for each slice: by, slice, ...; `p_adjusted` is Holm's over all slices, `q_value`
+        Benjamini and Hochberg's, for exploring.
     flips
         Questions whose score changed by half the metric's range or more, with both answers.
     unmatched
         Questions that only one side answered: sample_id, side.
     preflight
         May these runs be compared? check, status, detail.
+    power
+        What these questions could show, what would settle it and what that costs; see
+        `aiops_lab.ship.epochs.power`.
+    flaky
+        Questions that one run answers now right, now wrong: side, sample_id, metric, epochs, mean.
+    answers
+        The distribution of short answers or labels: answer, both shares, their difference.
+    changes
+        What differs between the runs' prompts and configuration: what, baseline, candidate.
     runs
-        The two runs.
+        The runs.
     settings
         All that is needed to do it again.
     """
@@ -77,40 +104,39 @@ class Comparison:
     verdict: Verdict
     metrics: pl.DataFrame
     behaviour: pl.DataFrame
+    quantiles: pl.DataFrame
     slices: pl.DataFrame
     flips: pl.DataFrame
     unmatched: pl.DataFrame
     preflight: pl.DataFrame
+    power: pl.DataFrame
+    flaky: pl.DataFrame
+    answers: pl.DataFrame
+    changes: pl.DataFrame
     runs: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        frames = ("metrics", "behaviour", "slices", "flips", "unmatched", "preflight")
-        return {
-            "verdict": self.verdict.to_dict(),
-            **{name: getattr(self, name).to_dicts() for name in frames},
-            "settings": self.settings,
-        }
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        return self.verdict._repr_mimebundle_(**options)
+    def of(self, candidate_run: str) -> dict[str, pl.DataFrame]:
+        """The frames of one candidate."""
+        own = pl.col("candidate_run") == candidate_run
+        return {name: rows.filter(own) for name, rows in self.frames.items() if name != "runs"}
 
 
 def compare_runs(
     lab: Any,
     *,
     baseline: str,
-    candidate: str,
+    candidate: str | Sequence[str],
     metrics: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     cluster: str | None = None,
     margin: float | None = None,
 ) -> Comparison:
-    """Compare two runs question by question.
+    """Compare runs question by question.
 
     The question is the unit: epochs are averaged first. An answer without a score is left out of
-    that metric, never counted as 0.
+    that metric, never counted as 0. Runs over different questions are compared too, with a loud
+    note and no verdict but "cannot tell".
 
     Parameters
     ----------
@@ -118,7 +144,7 @@ def compare_runs(
         A Lab, or one flat table with canonical columns. Where a log has no cost, the prices in
         ``lab.toml`` give it.
     baseline, candidate
-        Runs, by any name that `Lab.find_run` knows.
+        Runs, by any name that `Lab.find_run` knows; several candidates as a list.
     metrics
         Scores to compare; all that both runs have by default.
     by
@@ -138,7 +164,7 @@ def compare_runs(
     UnknownRun
         A run is not there.
     NotComputable
-        The two runs share no score.
+        The runs share no score.
 
     Examples
     --------
@@ -152,46 +178,44 @@ def compare_runs(
     >>> found.verdict.status
     'inconclusive'
     """
-    if not (isinstance(baseline, str) and isinstance(candidate, str)):
-        raise BadSettings("baseline and candidate are the name of one run each")
-    metrics, by = (_names(given) for given in (metrics, by))
-    data = evals(lab, baseline, candidate)
-    if margin is not None and not 0 <= margin < math.inf:
+    number = isinstance(margin, int | float) and not isinstance(margin, bool)
+    if margin is not None and not (number and 0 <= margin < math.inf):
         raise BadSettings(f"a margin is the loss that is accepted, 0 or more, not {margin}")
-    base_run, cand_run = data.run_ids
-    if base_run == cand_run:
-        raise BadSettings(f"baseline and candidate are the same run, {base_run}")
-    samples = questions(data.samples, cluster)
-    pairs = paired(_chosen(data.scores, metrics), samples, base_run, cand_run)
-    if not pairs.height:
-        raise NotComputable(_nothing_shared(data))
-    common = {"candidate_run": cand_run}
-    if missing := sorted(set(metrics or []) - set(pairs["metric"])):
-        raise NotComputable(f"no question has a score {missing[0]!r} in both runs")
-    judged = _judged(
-        common | {"metric": metric, "direction": data.better(metric)} | difference(part)
-        for metric, part in parts(pairs, "metric")
+    candidates, metrics, by = _names(candidate) or [], _names(metrics), _names(by)
+    if not isinstance(baseline, str) or not candidates:
+        raise BadSettings("baseline is the name of one run, candidate that of one or several")
+    data = evals(lab, baseline, *candidates)
+    base_run, *cand_runs = data.run_ids
+    if len({*data.run_ids}) < len(data.run_ids):
+        twice = next(run for run in data.run_ids if data.run_ids.count(run) > 1)
+        raise BadSettings(f"baseline and candidate are the same run, {twice}")
+    data = data.coded()
+    samples = measured(questions(data.samples, cluster))
+    scores = _chosen(data.scores, metrics)
+    found = [_against(data, samples, scores, base_run, run, metrics, by) for run in cand_runs]
+    rows = _judged(row for each in found for row in each["metrics"])
+    slices = _judged(row for each in found for row in each["slices"])
+    q_values = benjamini_hochberg([row["p_value"] for row in slices])
+    frames = {
+        "metrics": pl.DataFrame([_decided(row, margin) for row in rows], schema=DECIDED),
+        "slices": pl.DataFrame(
+            [{**row, "q_value": q} for row, q in zip(slices, q_values, strict=True)], schema=SLICE
+        ),
+    }
+    for name in found[0].keys() - frames.keys() - {"candidate_run"}:
+        frames[name] = _stacked(found, name)
+    verdict = words.verdict_of_several(
+        {run: {name: _own(frame, run) for name, frame in frames.items()} for run in cand_runs}
     )
-    rows = pl.DataFrame([_decided(row, margin) for row in judged], schema=DECIDED)
-    directions = dict(rows.select("metric", "direction").iter_rows())
-    slices = _slices(pairs, samples, by, common, directions)
-    checks = preflight(data, base_run, cand_run)
-    behaviour = _behaviour(samples, base_run, cand_run)
-    verdict = words.verdict(rows, slices, behaviour, checks)
     return Comparison(
         verdict=verdict,
-        metrics=rows,
-        behaviour=behaviour,
-        slices=slices,
-        flips=_flips(pairs, rows, data, base_run, cand_run),
-        unmatched=_unmatched(samples, base_run, cand_run),
-        preflight=checks,
+        **frames,
         runs=data.runs,
         settings={
             "baseline": base_run,
-            "candidate": cand_run,
-            "metrics": rows["metric"].to_list(),
-            "by": slices["by"].unique(maintain_order=True).to_list(),
+            "candidate": cand_runs[0] if isinstance(candidate, str) else cand_runs,
+            "metrics": frames["metrics"]["metric"].unique(maintain_order=True).to_list(),
+            "by": frames["slices"]["by"].unique(maintain_order=True).to_list(),
             "cluster": cluster,
             "margin": margin,
             **data.origin,
@@ -199,8 +223,70 @@ def compare_runs(
     )
 
 
+def _against(
+    data: Evals,
+    samples: pl.DataFrame,
+    scores: pl.DataFrame,
+    base_run: str,
+    cand_run: str,
+    metrics: list[str] | None,
+    by: list[str] | None,
+) -> dict[str, Any]:
+    """One candidate against the baseline: rows or a frame for each part of the result."""
+    both = pl.col("run_id").is_in([base_run, cand_run])
+    own_samples, own_scores = samples.filter(both), scores.filter(both)
+    own = data.only(base_run, cand_run)
+    pairs = paired(own_scores, own_samples, base_run, cand_run)
+    common = {"candidate_run": cand_run}
+    if pairs.height:
+        rows = [{"metric": metric} | difference(part) for metric, part in parts(pairs, "metric")]
+    else:
+        rows = apart(own_scores, base_run, cand_run)
+    if not rows:
+        raise NotComputable(_nothing_shared(own))
+    if missing := sorted(set(metrics or []) - {row["metric"] for row in rows}):
+        raise NotComputable(f"no question has a score {missing[0]!r} in both runs")
+    rows = [common | row | {"direction": own.better(row["metric"])} for row in rows]
+    given = answers(own_samples, own_scores, base_run, cand_run)
+    checks = pl.concat([preflight(own, base_run, cand_run), shifted(given)])
+    known = pl.DataFrame(rows, schema=ROW).select("metric", "direction", "share")
+    directions = dict(known.select("metric", "direction").iter_rows())
+    return {
+        "candidate_run": cand_run,
+        "metrics": rows,
+        "slices": _slices(pairs, own_samples, by, common, directions),
+        "behaviour": behaviour(own_samples, base_run, cand_run),
+        "quantiles": quantiles(own_samples, base_run, cand_run),
+        "flips": _flips(pairs, known, own, base_run, cand_run),
+        "unmatched": unmatched(own_samples, base_run, cand_run),
+        "preflight": checks,
+        "power": power(own_scores, own_samples, rows, base_run, cand_run),
+        "flaky": flaky(own_scores, base_run, cand_run),
+        "answers": given,
+        "changes": changes(own, base_run, cand_run),
+    }
+
+
+def _stacked(found: list[dict[str, Any]], name: str) -> pl.DataFrame:
+    """One frame of all candidates."""
+    frames = [
+        each[name].select(pl.lit(each["candidate_run"]).alias("candidate_run"), pl.all())
+        for each in found
+    ]
+    coded = pl.col(pl.Enum).cast(pl.String)
+    return pl.concat(frames, how="diagonal_relaxed").with_columns(coded)
+
+
+def _own(frame: pl.DataFrame, run: str) -> pl.DataFrame:
+    return frame.filter(pl.col("candidate_run") == run)
+
+
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     """A name, or several, as a list; none as None."""
+    if given is not None and (
+        not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given)
+    ):
+        raise BadSettings(f"{given!r} is neither a name nor a list of names")
     return [given] if isinstance(given, str) else list(given) if given else None
 
 
@@ -225,10 +311,8 @@ def _nothing_shared(data: Evals) -> str:
             f"run {empty[0]} has no scores; "
             "name its score columns: [columns] value = [...] in lab.toml"
         )
-    if not set.intersection(*by_run.values()):
-        names = "; ".join(f"{run} has {', '.join(sorted(found))}" for run, found in by_run.items())
-        return f"the runs share no score: {names}"
-    return "the runs share no scored question: compare two runs over the same questions"
+    names = "; ".join(f"{run} has {', '.join(sorted(found))}" for run, found in by_run.items())
+    return f"the runs share no score: {names}"
 
 
 def _slices(
@@ -237,10 +321,12 @@ def _slices(
     by: list[str] | None,
     common: dict[str, Any],
     directions: dict[str, int],
-) -> pl.DataFrame:
+) -> list[dict[str, Any]]:
     """The comparison within each slice of at least a few questions."""
     if by is None:
         keys = metadata(samples)
+    elif "sample_id" in by:
+        raise BadSettings("sample_id tells every question apart: slice by something they share")
     else:
         keys = pl.DataFrame({name: key(samples, name) for name in by})
     # either run may hold what a question belongs to
@@ -249,16 +335,17 @@ def _slices(
     names = by or [c for c in keyed.columns[1:] if FEW <= keyed[c].drop_nulls().n_unique() <= MANY]
     rows = []
     for name in names:
-        known = keyed.select("sample_id", slice=name).drop_nulls()
-        sliced = pairs.join(known, on="sample_id", maintain_order="left")
+        values = keyed.select("sample_id", slice=name).drop_nulls()
+        order = pl.Enum(values["slice"].unique().sort())
+        sliced = pairs.join(values.cast({"slice": order}), on="sample_id", maintain_order="left")
         rows += [
             {"by": name, "slice": value, **common, "metric": metric}
             | {"direction": directions[metric]}
             | difference(part)
-            for (metric, value), part in parts(sliced.sort("slice"), "metric", "slice")
+            for (metric, value), part in parts(sliced.sort("slice", maintain_order=True), *GROUP)
             if part.height >= SMALLEST_SLICE
         ]
-    return pl.DataFrame(_judged(rows), schema={"by": pl.String, "slice": pl.String, **JUDGED})
+    return rows
 
 
 def _judged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -274,36 +361,8 @@ def _decided(row: dict[str, Any], margin: float | None) -> dict[str, Any]:
     return {**row, "limit": limit, "status": decide.status(row, margin)}
 
 
-def _behaviour(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFrame:
-    """Tokens, cost, latency and errors, as pairs; measures that no answer has are left out."""
-    long = samples.unpivot(on=BEHAVIOUR, index=["run_id", "sample_id"], variable_name="metric")
-    pairs = paired(long, samples, base_run, cand_run)
-    rows = []
-    for metric, part in parts(pairs, "metric"):
-        if (
-            metric == "error"
-            and not part.select(pl.sum_horizontal("baseline", "candidate").sum()).item()
-        ):
-            continue
-        times = ratio(part["baseline"].to_numpy(), part["candidate"].to_numpy())
-        known = metric != "error" and times.n == part.height
-        rows.append(
-            {
-                "candidate_run": cand_run,
-                "metric": metric,
-                "direction": -1,
-                **difference(part),
-                "share": metric == "error",
-                "ratio": times.difference if known else None,
-                "ratio_low": times.low if known else None,
-                "ratio_high": times.high if known else None,
-            }
-        )
-    return pl.DataFrame(rows, schema={**ROW, **RATIO})
-
-
 def _flips(
-    pairs: pl.DataFrame, rows: pl.DataFrame, data: Evals, base_run: str, cand_run: str
+    pairs: pl.DataFrame, known: pl.DataFrame, data: Evals, base_run: str, cand_run: str
 ) -> pl.DataFrame:
     """Questions whose score turned, the largest change first, with both answers."""
     span = (
@@ -311,7 +370,7 @@ def _flips(
         - pl.min_horizontal("baseline", "candidate").min()
     )
     change = pl.col("candidate") - pl.col("baseline")
-    known = rows.select("metric", "direction", "share")
+    known = known.cast({"metric": pairs.schema["metric"]})
     turned = (
         pairs.with_columns(
             difference=change,
@@ -334,19 +393,4 @@ def _flips(
         )
         .join(asked, on="sample_id", how="left", maintain_order="left")
         .join(answered, on="sample_id", how="left", maintain_order="left")
-    )
-
-
-def _unmatched(samples: pl.DataFrame, base_run: str, cand_run: str) -> pl.DataFrame:
-    ids = {
-        side: samples.filter(pl.col("run_id") == run)
-        .select("sample_id")
-        .unique(maintain_order=True)
-        for side, run in (("baseline", base_run), ("candidate", cand_run))
-    }
-    return pl.concat(
-        ids[side]
-        .join(ids[other], on="sample_id", how="anti", maintain_order="left")
-        .with_columns(side=pl.lit(side))
-        for side, other in (("baseline", "candidate"), ("candidate", "baseline"))
     )

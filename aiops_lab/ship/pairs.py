@@ -7,10 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.stats.paired import paired_difference
+from aiops_lab.stats.paired import moves, unpaired_difference
 
 
 def questions(samples: pl.DataFrame, cluster: str | None) -> pl.DataFrame:
@@ -62,25 +64,46 @@ def paired(
     scores: pl.DataFrame, samples: pl.DataFrame, baseline: str, candidate: str
 ) -> pl.DataFrame:
     """A row a metric and question that both runs scored: both means over epochs, the cluster."""
-    means = (
-        scores.drop_nulls("value")
-        .group_by("run_id", "metric", "sample_id", maintain_order=True)
-        .agg(pl.col("value").mean())
+    own = scores.drop_nulls("value")
+    metrics, metric = _coded(own["metric"])
+    ids, question = _coded(own["sample_id"])
+    cells, cell = np.unique(metric.astype(np.int64) * len(ids) + question, return_inverse=True)
+    values, run = own["value"].to_numpy(), own["run_id"]
+    if cells.size * 4 < values.size:
+        # sums of several epochs must not depend on the order of the rows
+        order = np.lexsort((values, cell))
+        values, cell, run = values[order], cell[order], run.gather(order)
+    means, there = [], np.ones(cells.size, bool)
+    for name in (baseline, candidate):
+        mine = (run == name).to_numpy()
+        counts = np.bincount(cell[mine], minlength=cells.size)
+        there &= counts > 0
+        means.append(np.bincount(cell[mine], values[mine], cells.size) / np.maximum(counts, 1))
+    pairs = pl.DataFrame(
+        {
+            "metric": metrics.gather(cells[there] // max(len(ids), 1)),
+            "sample_id": ids.gather(cells[there] % max(len(ids), 1)),
+            "baseline": means[0][there],
+            "candidate": means[1][there],
+        }
     )
-    left, right = (
-        means.filter(pl.col("run_id") == run).select(
-            "metric", "sample_id", pl.col("value").alias(side)
-        )
-        for run, side in ((baseline, "baseline"), (candidate, "candidate"))
-    )
+    if not samples["cluster"].count():
+        return pairs.with_columns(cluster=pl.lit(None, pl.UInt32))
     known = samples.select("sample_id", "cluster").sort("cluster", nulls_last=True)
     clusters = known.unique("sample_id", keep="first", maintain_order=True)
-    if clusters["cluster"].count():
-        # a question without a cluster is one of its own
-        alone = pl.format("a question of its own: {}", "sample_id")
-        clusters = clusters.with_columns(pl.col("cluster").fill_null(alone))
-    pairs = left.join(right, on=["metric", "sample_id"], maintain_order="left")
+    # a question without a cluster is one of its own
+    alone = pl.format("a question of its own: {}", "sample_id")
+    clusters = clusters.with_columns(pl.col("cluster").fill_null(alone).rank("dense"))
     return pairs.join(clusters, on="sample_id", how="left", maintain_order="left")
+
+
+def _coded(names: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """The different names in an order that rows do not change, and the place of each."""
+    if isinstance(names.dtype, pl.Enum):
+        distinct = pl.Series(names.dtype.categories, dtype=names.dtype)
+    else:
+        distinct = names.unique().sort()
+    return distinct, names.cast(pl.Enum(distinct.cast(pl.String))).to_physical().to_numpy()
 
 
 def parts(frame: pl.DataFrame, *keys: str) -> Iterator[tuple[Any, pl.DataFrame]]:
@@ -88,11 +111,50 @@ def parts(frame: pl.DataFrame, *keys: str) -> Iterator[tuple[Any, pl.DataFrame]]
         yield (key if len(keys) > 1 else key[0]), part
 
 
-def difference(part: pl.DataFrame) -> dict[str, Any]:
-    """The paired difference of some questions, and whether their values are shares."""
-    clustered = part["cluster"].null_count() == 0
-    sides = part.select("baseline", "candidate").to_numpy()
-    found = paired_difference(
-        sides[:, 0], sides[:, 1], part["cluster"].to_numpy() if clustered else None
+def columns(part: pl.DataFrame) -> tuple[Any, Any, Any]:
+    """Both sides of some pairs and their clusters (None where they have none)."""
+    clustered = part.height > 0 and part["cluster"].null_count() == 0
+    return (
+        part["baseline"].to_numpy(),
+        part["candidate"].to_numpy(),
+        part["cluster"].to_numpy() if clustered else None,
     )
-    return {**asdict(found), "share": bool(sides.min() >= 0 and sides.max() <= 1)}
+
+
+def difference(part: pl.DataFrame, *, bounded: bool | None = None) -> dict[str, Any]:
+    """The paired difference of some questions, and whether their values are shares."""
+    found = moves(*columns(part), bounded=bounded)
+    return {**asdict(found.summary()), "share": found.bounded}
+
+
+def apart(scores: pl.DataFrame, baseline: str, candidate: str) -> list[dict[str, Any]]:
+    """The difference of each metric over different questions, not as pairs."""
+    means = (
+        scores.drop_nulls("value")
+        .group_by("run_id", "metric", "sample_id", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
+    rows = []
+    for metric, part in parts(means, "metric"):
+        sides = [part.filter(pl.col("run_id") == run)["value"] for run in (baseline, candidate)]
+        if all(side.len() for side in sides):
+            found = unpaired_difference(sides[0].to_numpy(), sides[1].to_numpy())
+            share = bool(part["value"].is_between(0, 1).all())
+            rows.append({"metric": metric, **asdict(found), "share": share})
+    return rows
+
+
+def unmatched(samples: pl.DataFrame, baseline: str, candidate: str) -> pl.DataFrame:
+    """Questions that only one side answered: sample_id, side."""
+    ids = {
+        side: samples.filter(pl.col("run_id") == run)
+        .select("sample_id")
+        .unique(maintain_order=True)
+        for side, run in (("baseline", baseline), ("candidate", candidate))
+    }
+    return pl.concat(
+        ids[side]
+        .join(ids[other], on="sample_id", how="anti", maintain_order="left")
+        .with_columns(side=pl.lit(side))
+        for side, other in (("baseline", "candidate"), ("candidate", "baseline"))
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from aiops_lab.frames import Evals
+from aiops_lab.ship.changes import settings
 from aiops_lab.wording import figure, listing
 
 ENOUGH_MATCHED = 0.5
@@ -14,6 +15,12 @@ ENOUGH_MATCHED = 0.5
 WELL_MATCHED = 0.95
 MANY_LOST, TOO_MANY_LOST = 0.02, 0.2
 """Shares of answers without a score from which a comparison is doubtful, and cannot be made."""
+FAR_APART = 7
+"""Days between two runs after which a provider may have changed under them."""
+ALIKE, ENOUGH_ANSWERS, A_LABEL = 0.9, 10, 30
+"""One text in this share of at least so many answers is suspect; shorter ones may be labels."""
+SAMPLING = ("limit", "shuffle", "shuffled", "sample_shuffle", "sample_id", "num_fewshot", "seed")
+"""Settings that decide which questions are asked, and how."""
 SCHEMA = {"check": pl.String, "status": pl.String, "detail": pl.String}
 
 
@@ -26,6 +33,12 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
         _finished(data),
         _shared(data),
         *_lost(data),
+        _epochs(data),
+        _settings(data),
+        _days(data),
+        *_cached(data),
+        *_one_answer(data),
+        _copied(data, baseline, candidate),
         *([("rows read", "warn", f"left out: {listing(data.unread)}")] if data.unread else []),
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -33,10 +46,11 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
 
 def _matched(data: Evals, baseline: str, candidate: str) -> tuple[str, str, str]:
     ids = [
-        set(data.samples.filter(pl.col("run_id") == run)["sample_id"])
+        data.samples.filter(pl.col("run_id") == run).select("sample_id").unique()
         for run in (baseline, candidate)
     ]
-    both, either = len(ids[0] & ids[1]), len(ids[0] | ids[1])
+    both = ids[0].join(ids[1], on="sample_id", how="semi").height
+    either = ids[0].height + ids[1].height - both
     share = both / either if either else 0.0
     status = (
         "ok" if share >= WELL_MATCHED else "warn" if share >= ENOUGH_MATCHED else "inconclusive"
@@ -50,7 +64,10 @@ def _unchanged(data: Evals, baseline: str, candidate: str) -> Iterator[tuple[str
     first = data.samples.sort("epoch").unique(["run_id", "sample_id"], keep="first")
     left = first.filter(pl.col("run_id") == baseline)
     both = left.join(first.filter(pl.col("run_id") == candidate), on="sample_id", suffix="_then")
-    for what, column in (("input", "input_digest"), ("target", "target_digest")):
+    for what, column in (
+        ("input", "input_digest"),
+        ("target", "target_digest"),
+    ):
         known = both.drop_nulls([column, f"{column}_then"])
         changed = known.filter(pl.col(column) != pl.col(f"{column}_then")).height
         if not known.height:
@@ -100,8 +117,84 @@ def _lost(data: Evals) -> Iterator[tuple[str, str, str]]:
 def _shared(data: Evals) -> tuple[str, str, str]:
     """Scores that only one run has cannot be compared."""
     scored = data.scores.drop_nulls("value")
-    sides = [set(scored.filter(pl.col("run_id") == run)["metric"]) for run in data.run_ids]
+    sides = [set(scored.filter(pl.col("run_id") == run)["metric"].unique()) for run in data.run_ids]
     alone = sorted(sides[0] ^ sides[1])
     if not alone:
         return "same scores", "ok", "both runs have the same scores"
     return "same scores", "warn", f"only one run has {listing(alone)}"
+
+
+def _epochs(data: Evals) -> tuple[str, str, str]:
+    counts = [
+        data.samples.filter(pl.col("run_id") == run).group_by("sample_id").len()["len"].mean()
+        for run in data.run_ids
+    ]
+    told = " and ".join(f"{count or 0:.3g}" for count in counts)
+    if counts[0] == counts[1]:
+        return "same epochs", "ok", f"{told} answers a question"
+    return "same epochs", "warn", f"{told} answers a question"
+
+
+def _settings(data: Evals) -> tuple[str, str, str]:
+    """Limits, shuffling and examples decide which questions are asked; they must be the same."""
+    configs = dict(data.runs.select("run_id", "config").iter_rows())
+    if not all(configs.values()):
+        return "same sampling", "ok", "not known: a log names no configuration"
+    one, two = (settings(configs[run]) for run in data.run_ids)
+    differ = [
+        f"{name} ({one.get(name, 'none')}, {two.get(name, 'none')})"
+        for name in sorted({*one, *two})
+        if name.rsplit(".", 1)[-1] in SAMPLING and one.get(name) != two.get(name)
+    ]
+    if differ:
+        return "same sampling", "warn", f"the settings differ: {listing(differ)}"
+    return "same sampling", "ok", "limits, order and examples are the same where known"
+
+
+def _days(data: Evals) -> tuple[str, str, str]:
+    times = data.runs["started_at"].drop_nulls()
+    if times.len() < len(data.run_ids):
+        return "same days", "ok", "not known: a log names no time"
+    apart = (times.max() - times.min()).total_seconds() / 86_400  # type: ignore
+    told = f"{apart:,.0f} days lie between the runs" if apart >= 1 else "less than a day apart"
+    if apart <= FAR_APART:
+        return "same days", "ok", told
+    return "same days", "warn", f"{told}: the provider may have changed meanwhile"
+
+
+def _cached(data: Evals) -> Iterator[tuple[str, str, str]]:
+    """Answers out of a cache say nothing of latency and cost."""
+    cached = pl.col("metadata").str.contains(r'"cached":\s*true')
+    for side, run in zip(("baseline", "candidate"), data.run_ids, strict=True):
+        own = data.samples.filter(pl.col("run_id") == run)
+        count = own.filter(cached).height
+        if count:
+            detail = f"{count} of {own.height} answers of the {side} came out of a cache"
+            yield f"{side} fresh", "warn", f"{detail}: their latency and cost are left out"
+
+
+def _one_answer(data: Evals) -> Iterator[tuple[str, str, str]]:
+    """The same text over a whole run: a judge that is gamed, or a model that gives up."""
+    for side, run in zip(("baseline", "candidate"), data.run_ids, strict=True):
+        own = data.samples.filter(pl.col("run_id") == run).drop_nulls("output")
+        if own["sample_id"].n_unique() < ENOUGH_ANSWERS:
+            continue
+        near = own["output"].str.to_lowercase().str.replace_all(r"[\s\d\p{P}]+", " ")
+        text, count = near.value_counts(sort=True).row(0)
+        if count < ALIKE * own.height:
+            continue
+        detail = f"{count} of {own.height} answers of the {side} are the same text"
+        label = len(text) <= A_LABEL
+        yield f"{side} answers differ", "warn" if label else "inconclusive", detail
+
+
+def _copied(data: Evals, baseline: str, candidate: str) -> tuple[str, str, str]:
+    texts = data.samples.select("run_id", "sample_id", "epoch", "output").drop_nulls("output")
+    left = texts.filter(pl.col("run_id") == baseline)
+    both = left.join(texts.filter(pl.col("run_id") == candidate), on=["sample_id", "epoch"])
+    same = both.filter(pl.col("output") == pl.col("output_right"))
+    detail = f"{same.height} of {both.height} answers are the baseline's word for word"
+    long = same.filter(pl.col("output").str.len_chars() > A_LABEL).height
+    if both.height >= ENOUGH_ANSWERS and long >= WELL_MATCHED * both.height:
+        return "new answers", "warn", f"{detail}: was the candidate run at all?"
+    return "new answers", "ok", detail if both.height else "not known: the log keeps no answers"

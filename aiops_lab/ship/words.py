@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.ship import decide
-from aiops_lab.stats.paired import Paired, questions_needed, smallest_seen
-from aiops_lab.verdict import Evidence, Status, Verdict
+from aiops_lab.ship.behaviour import USED
+from aiops_lab.stats.power import questions_needed, smallest_seen
+from aiops_lab.verdict import BADNESS, Evidence, Status, Verdict
 from aiops_lab.wording import change, figure, interval, listing, times
 
 Row = dict[str, Any]
-COSTS = {"tokens_out": "output tokens", "cost_usd": "cost", "latency_s": "latency"}
+COSTS = ("tokens_out", "cost_usd", "latency_s")
+CAUSES = ("model", "prompt_version")
 MUCH = 0.1
 """A change of cost or tokens by more than this share is pointed out."""
+
+
+def verdict_of_several(candidates: dict[str, dict[str, pl.DataFrame]]) -> Verdict:
+    """The verdict of the one candidate, or of the best of several."""
+    verdicts = {
+        run: verdict(
+            own["metrics"], own["slices"], own["behaviour"], own["preflight"], own["changes"]
+        )
+        for run, own in candidates.items()
+    }
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    first = next(iter(candidates.values()))["metrics"]["metric"][0]
+    gain = pl.col("direction") * pl.col("difference")
+    gains = {
+        run: own["metrics"].filter(metric=first).select(gain).to_series().sum()
+        for run, own in candidates.items()
+    }
+    best = min(verdicts, key=lambda run: (BADNESS.index(verdicts[run].status), -gains[run]))
+    told = verdicts[best]
+    step = " How surely it is the best of them, rank_runs tells."
+    return Verdict(
+        told.status,
+        f"Of {len(verdicts)} candidates {best} looks best. {told.headline}",
+        tuple(
+            replace(each, name=f"{run}: {each.name}")
+            for run, found in verdicts.items()
+            for each in found.evidence
+        ),
+        told.next_step + step,
+    )
 
 
 def verdict(
@@ -22,6 +56,7 @@ def verdict(
     slices: pl.DataFrame,
     behaviour: pl.DataFrame,
     checks: pl.DataFrame,
+    changes: pl.DataFrame,
 ) -> Verdict:
     """One verdict over all metrics.
 
@@ -31,10 +66,11 @@ def verdict(
     rows = metrics.to_dicts()
     worst = _worst(rows)
     overall = {row["metric"]: row["moved"] for row in rows}
-    apart = [s for s in _clear(slices) if s["moved"] != overall[s["metric"]]]
-    lost = [s for s in apart if s["moved"] == "worse"]
+    clear = _clear(slices)
+    apart = [s for s in clear if s["moved"] != overall[s["metric"]]]
+    lost = [s for s in apart if s["moved"] == "worse"] or _steeper(clear, worst)
     if (margin := worst["limit"]) is not None:
-        lost = [s for s in _clear(slices) if decide.status(s, abs(margin)) == "fail"]
+        lost = [s for s in clear if decide.status(s, abs(margin)) == "fail"]
     blocked = checks.filter(pl.col("status") == "inconclusive")["detail"].to_list()
     status: Status = "inconclusive" if blocked else worst["status"]
     if worst["limit"] is None and lost and not blocked:
@@ -45,8 +81,11 @@ def verdict(
     else:
         headline = "; ".join(_clauses(rows, worst, apart)) + "."
         step = _next(status, worst, lost) + _doubts(checks) + _price(behaviour)
+        step += _cause(changes) if status in ("warn", "fail") else ""
     evidence = (
-        Evidence(r["metric"], r["difference"], r["low"], r["high"], r["limit"], r["status"])
+        Evidence(
+            r["metric"], r["difference"], r["low"], r["high"], r["limit"], r["status"], r["share"]
+        )
         for r in rows
     )
     return Verdict(status, headline, tuple(evidence), step)
@@ -62,6 +101,13 @@ def _worst(rows: list[Row]) -> Row:
 def _clear(slices: pl.DataFrame) -> list[Row]:
     clear = slices.filter(pl.col("moved") != "no clear change")
     return clear.sort("p_adjusted", nulls_last=True, maintain_order=True).to_dicts()
+
+
+def _steeper(clear: list[Row], whole: Row) -> list[Row]:
+    """The slices that lost clearly more than the whole did, the steepest first."""
+    own = [s for s in clear if s["moved"] == "worse" and s["metric"] == whole["metric"]]
+    found = [s for s in own if not s["low"] <= whole["difference"] <= s["high"]]
+    return sorted(found, key=lambda s: s["difference"] * s["direction"])
 
 
 def _clauses(rows: list[Row], worst: Row, apart: list[Row]) -> list[str]:
@@ -114,7 +160,10 @@ def _brief(row: Row) -> str:
 
 def _next(status: Status, worst: Row, lost: list[Row]) -> str:
     if status in ("warn", "fail"):
-        where = f" Start with {_name(lost[0])}." if lost else ""
+        where = f" Start with {_name(lost[0])}" if lost else ""
+        if lost and worst["moved"] == "worse":  # the headline is about the whole
+            where += f": {_brief(lost[0])}"
+        where += "." if lost else ""
         return f"Do not release yet: read the questions whose score turned.{where}"
     if status == "ok" and lost:
         return f"The whole is within the margin, but look at {_name(lost[0])} before releasing."
@@ -122,21 +171,21 @@ def _next(status: Status, worst: Row, lost: list[Row]) -> str:
         return "Nothing here speaks against a release."
     if worst["n"] == 1:
         return "One question settles nothing: ask more."
-    seen = Paired(**{k: worst[k] for k in Paired.__dataclass_fields__})
+    n, error = worst["n"], worst["standard_error"]
     if worst["standard_error"] is None:
         return f"Ask more questions: {worst['n']} that all moved alike leave too much open."
     if worst["limit"] is None and not worst["difference"]:
-        least = change(smallest_seen(seen), share=worst["share"], sign=False)
+        least = change(smallest_seen(error), share=worst["share"], sign=False)
         return f"With {worst['n']} questions only changes from about {least} on would show."
     if worst["limit"] is None:
-        needed = questions_needed(seen, worst["difference"])
+        needed = questions_needed(error, n, worst["difference"])
         return _more(worst["n"], {"the change seen is true": needed})
     away = (worst["difference"] or 0.0) - worst["limit"]
     return _more(
         worst["n"],
         {
-            "nothing changed": questions_needed(seen, worst["limit"]),
-            "the change seen is true": questions_needed(seen, away),
+            "nothing changed": questions_needed(error, n, worst["limit"]),
+            "the change seen is true": questions_needed(error, n, away),
         },
     )
 
@@ -157,9 +206,18 @@ def _doubts(checks: pl.DataFrame) -> str:
     return f" First make sure of this: {doubts[0]}." if doubts else ""
 
 
+def _cause(changes: pl.DataFrame) -> str:
+    """What the logs say was changed, where it is short enough to say."""
+    rows = changes.drop_nulls().filter(pl.col("what").is_in(CAUSES))
+    told = [f"{what.removesuffix('_version')} {old} to {new}" for *_, what, old, new in rows.rows()]
+    return f" What was changed: {listing(told)}." if told else ""
+
+
 def _price(behaviour: pl.DataFrame) -> str:
     """What the change does to tokens, cost and latency, where it is large and certain."""
     large = (pl.col("ratio_low") > 1 + MUCH) | (pl.col("ratio_high") < 1 - MUCH)
-    rows = behaviour.filter(pl.col("metric").is_in(list(COSTS)) & large)
-    told = [f"{COSTS[metric]} {times(by)}" for metric, by in rows.select("metric", "ratio").rows()]
+    rows = behaviour.filter(pl.col("metric").is_in(COSTS) & large)
+    told = [
+        f"{USED[metric].label} {times(by)}" for metric, by in rows.select("metric", "ratio").rows()
+    ]
     return f" Note {listing(told)} as before." if told else ""

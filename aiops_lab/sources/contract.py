@@ -54,6 +54,9 @@ class Source:
     parts
         The files that belong to one source with `path` itself first; for most, only itself.
         A file that is a part of another source gives an empty list.
+    fetch
+        ``fetch(name, folder, progress=None) -> list[Path]``: brings what the address
+        ``SOURCE:NAME`` stands for into files of this format; none where it is only read.
     """
 
     name: str
@@ -61,3 +64,4 @@ class Source:
     sniff: Callable[[Path, bytes], bool]
     read: Callable[..., Iterator[Batch]]
     parts: Callable[[Path], list[Path]] = lambda path: [path]
+    fetch: Callable[..., list[Path]] | None = None

@@ -31,6 +31,13 @@ def source_named(name: str) -> Source:
     return sources()[name]
 
 
+def fetcher(address: str) -> tuple[Source, str] | None:
+    """The source that fetches ``SOURCE:NAME``, and the name, unless a file is called that."""
+    scheme, _, name = address.partition(":")
+    source = sources().get(scheme) if name and not os.path.lexists(address) else None
+    return (source, name) if source and source.fetch else None
+
+
 def recognise(path: Path) -> Source | None:
     """The reader whose format the content of `path` is in, if any."""
     with path.open("rb") as file:

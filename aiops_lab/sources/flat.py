@@ -223,7 +223,7 @@ def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
         for c in found.columns
     )
     cast = texts.select(_cast(texts, name, schema[name]) for name in texts.columns)
-    bad = pl.Series([False] * found.height)
+    bad = pl.Series([False] * found.height, dtype=pl.Boolean)
     problems: list[Problem] = []
     for name in (c for c in cast.columns if c != "_place"):
         given = texts[name]
@@ -252,7 +252,7 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
         return column.cast(pl.Int64).cast(pl.String)
     if name in ("run_id", "sample_id", "metric") or (dtype == pl.String and given != pl.String):
         return column.cast(pl.String, strict=False)
-    if dtype == pl.String or given == dtype or given == pl.Null:
+    if dtype == pl.String or (given == dtype and not given.is_float()) or given == pl.Null:
         return column.cast(dtype)
     if isinstance(dtype, pl.List):
         return column.map_elements(_tags, pl.List(pl.String)) if given == pl.String else column

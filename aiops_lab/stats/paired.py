@@ -1,21 +1,43 @@
 """Differences between two runs that answered the same questions.
 
-The question is the unit: average epochs first. Formulas: Miller 2024, "Adding error bars to evals"
-(arXiv 2411.00640), sections 2 to 4.
+The question is the unit: average epochs first. What the differences look like picks the method:
+
+- pass or fail, one answer each: Tango's score interval, McNemar's exact test; where fewer than
+  ten pairs changed a limit is tested exactly;
+- anything else between 0 and 1 (graded scores, means over epochs, clusters): the same interval on
+  an effective number of questions, with t instead of z;
+- other numbers: Student's t;
+- clusters: CR2 errors with Satterthwaite's degrees of freedom (Bell and McCaffrey 2002), and the
+  exact sign-flip test where clusters are few;
+- all questions moved alike: an exact bound.
+
+Where fewer than ten questions (or clusters) moved, and not all of them, the variance they show is
+drawn towards the largest that their size allows: a large rare change may not have been seen yet.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from aiops_lab.stats.score import exact_loss, mcnemar, tango, tango_interval
+
 FEWEST_CLUSTERS = 5
 """Below this a clustered error cannot be trusted and is not computed."""
 FEW_CLUSTERS = 20
+FEW = 10
+"""Fewer questions that moved than this say little about the variance."""
+AGAINST = 1.05
+"""Pairing widens an interval when the variance of differences is so many times that of both."""
+FLIPPED = 16
+"""Up to this many units that moved all sign flips are tried."""
+Kind = Literal["binary", "share", "number", "alike", "unknown", "one", "none"]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -33,14 +55,152 @@ class Paired:
     method: str = "no question in common"
 
 
-def paired_difference(
+@dataclass(frozen=True)
+class Moves:
+    """What the differences of n questions come down to; see `moves`.
+
+    `up` and `down` are the means of their positive and negative parts, `error` the standard error
+    that they show, `wide` the one that intervals use, `units` the questions or clusters, `span`
+    the range of the values: 0 to 1, else what was seen; `trusted` is False where the clusters
+    were too few to honour; `against` is True where the runs go against each other, so that
+    pairing widens the interval.
+    """
+
+    kind: Kind
+    n: int
+    units: int
+    baseline: float = math.nan
+    candidate: float = math.nan
+    up: float = 0.0
+    down: float = 0.0
+    error: float | None = None
+    wide: float = 0.0
+    freedom: float = math.inf
+    p_value: float | None = None
+    note: str = ""
+    trusted: bool = True
+    span: float = 1.0
+    bounded: bool = False
+    against: bool = False
+
+    @property
+    def difference(self) -> float:
+        return self.candidate - self.baseline
+
+    @property
+    def changed(self) -> int:
+        """Pairs that differ, of pass or fail scores."""
+        return round((self.up + self.down) * self.n)
+
+    def interval(self, level: float = 0.95) -> tuple[float | None, float | None]:
+        """The ends of the interval of the difference; None where there is none."""
+        d, tail = self.difference, (1 - level) / 2
+        match self.kind:
+            case "none" | "one" | "unknown":
+                return None, None
+            case "alike":
+                share = 1 - tail ** (1 / self.units)
+                return d - share * (self.span + d), d + share * (self.span - d)
+        quantile = _quantile(self.freedom, 1 - tail)
+        if self.kind == "number":
+            return d - quantile * self.wide, d + quantile * self.wide
+        low, high = tango_interval(self.up, self.down, self._effective(), quantile)
+        return float(low), float(high)
+
+    def exact_interval(self, level: float = 0.90) -> tuple[float | None, float | None]:
+        """The limits that `p_above` and `p_below` do not refuse: exact where few pairs changed."""
+        low, high = self.interval(level)
+        if low is None or high is None or not self._exact():
+            return low, high
+        tail = (1 - level) / 2
+        return (
+            _crossing(self.p_above, -1.0, self.difference, tail),
+            _crossing(self.p_below, 1.0, self.difference, tail),
+        )
+
+    def p_above(self, limit: float) -> float | None:
+        """One-sided p-value against "the true difference is `limit` or less"."""
+        return self._tail(limit, 1)
+
+    def p_below(self, limit: float) -> float | None:
+        """One-sided p-value against "the true difference is `limit` or more"."""
+        return self._tail(limit, -1)
+
+    def _tail(self, limit: float, side: int) -> float | None:
+        d = self.difference
+        match self.kind:
+            case "none" | "one" | "unknown":
+                return None
+            case "alike":
+                reach = self.span + side * d
+                room = side * (d - limit) / reach if reach > 0 else 0.0
+                return float((1 - min(max(room, 0.0), 1.0)) ** self.units)
+        if self._exact():
+            up, down = round(self.up * self.n), round(self.down * self.n)
+            ends = (up, down) if side > 0 else (down, up)
+            return exact_loss(*ends, self.n, side * limit)
+        if self.kind == "number":
+            away = (d - limit) / self.wide
+        else:
+            away = float(tango(self.up, self.down, self._effective(), limit))
+        return float(_below(self.freedom, -side * away))
+
+    def _exact(self) -> bool:
+        return self.kind == "binary" and self.changed < FEW
+
+    def _effective(self) -> float:
+        """The number of pass-or-fail questions that would have this standard error."""
+        if self.kind == "binary":
+            return float(self.n)
+        return (self.up + self.down - self.difference**2) / self.wide**2
+
+    def summary(self, level: float = 0.95) -> Paired:
+        """The difference with its interval, and the method in a sentence."""
+        if self.kind == "none":
+            return Paired(0)
+        low, high = self.interval(level)
+        return Paired(
+            n=self.n,
+            baseline=self.baseline,
+            candidate=self.candidate,
+            difference=self.difference,
+            standard_error=self.error,
+            low=low,
+            high=high,
+            p_value=self.p_value,
+            method=self._method(),
+        )
+
+    def _method(self) -> str:
+        match self.kind:
+            case "one":
+                return "one question has no interval"
+            case "unknown":
+                return "all values are equal and their range is not known: no interval"
+            case "alike":
+                seen = "" if self.span == 1 else ", values no further apart than those seen"
+                return f"exact bound: every question moved alike{seen}"
+            case "binary":
+                told = "Tango's score interval, McNemar's exact test: pairs of pass or fail"
+                return told + self._against()
+        clustered = self.units != self.n
+        of = f"{self.units} clusters (CR2, {self.freedom:.0f} df)" if clustered else "questions"
+        told = "paired t" if self.kind == "number" else "score interval with t"
+        why = "numbers" if self.kind == "number" else "values between 0 and 1"
+        return f"{told} on {of}: {why}{self.note}{self._against()}"
+
+    def _against(self) -> str:
+        return "; the runs go against each other, pairing widens this" if self.against else ""
+
+
+def moves(
     baseline: ArrayLike,
     candidate: ArrayLike,
     clusters: ArrayLike | None = None,
     *,
-    level: float = 0.95,
-) -> Paired:
-    """The mean difference over questions with its interval.
+    bounded: bool | None = None,
+) -> Moves:
+    """Sum up the differences of some questions, and pick the method that suits them.
 
     Parameters
     ----------
@@ -48,46 +208,62 @@ def paired_difference(
         One value a question, of shape (n,), in the same order; no missing values.
     clusters
         The cluster of each question, where questions belong together (of one document, say).
-    level
-        Coverage of the interval.
+    bounded
+        Whether values cannot leave 0 to 1; by default, whether none does.
+    """
+    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
+    n, d = b.size, c - b
+    if n == 0:
+        return Moves("none", 0, 0)
+    inside = bool(min(b.min(), c.min()) >= 0 and max(b.max(), c.max()) <= 1)
+    bounded = inside if bounded is None else bounded and inside
+    found = Moves(
+        kind="share" if bounded else "number",
+        n=n,
+        units=n,
+        baseline=float(b.mean()),
+        candidate=float(c.mean()),
+        up=float(np.maximum(d, 0).mean()),
+        down=float(np.maximum(-d, 0).mean()),
+        freedom=n - 1,
+        bounded=bounded,
+    )
+    groups = _groups(clusters)
+    if n == 1:
+        return replace(found, kind="one")
+    separate = (float(b.var()) + float(c.var())) / n
+    if n >= FEW and float(d.var()) / n > AGAINST * separate > 0:
+        found = replace(found, against=True)
+    if np.ptp(d) <= 1e-12 * max(1.0, float(np.abs(d).max())):
+        units = n if groups is None else int(groups.max()) + 1
+        span = 1.0 if bounded else float(np.ptp(np.concatenate([b, c])))
+        return replace(found, kind="alike" if span else "unknown", units=units, span=span)
+    if groups is None and bounded and _pass_or_fail(b) and _pass_or_fail(c):
+        up, down = int((d > 0).sum()), int((d < 0).sum())
+        error = float(d.std(ddof=1) / math.sqrt(n))
+        return replace(
+            found, kind="binary", error=error, freedom=math.inf, p_value=mcnemar(up, down)
+        )
+    return _with_error(found, d, groups)
 
-    Returns
-    -------
-    Paired
-        Student's t on the differences with n - 1 degrees of freedom; with clusters, the
-        cluster-robust error with t on G - 1, refused below 5 clusters. Differences that are all
-        equal have no variance to estimate: then the exact bound on the share of questions that
-        could have gone another way.
+
+def paired_difference(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+    bounded: bool | None = None,
+) -> Paired:
+    """The mean difference over questions with its interval; parameters as those of `moves`.
 
     Examples
     --------
     >>> found = paired_difference([1, 1, 0, 1, 0, 1], [1, 0, 0, 1, 0, 0])
     >>> round(found.difference, 3), round(found.low, 3), round(found.high, 3)
-    (-0.333, -0.875, 0.209)
+    (-0.333, -0.7, 0.187)
     """
-    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
-    n = b.size
-    if n == 0:
-        return Paired(0)
-    d = c - b
-    difference = float(d.mean())
-    known = {"n": n, "baseline": float(b.mean()), "candidate": float(c.mean())}
-    if n == 1:
-        return Paired(**known, difference=difference, method="one question has no interval")
-    if np.ptp(d) <= 1e-12 * max(1.0, float(np.abs(d).max())):
-        low, high, method = _no_variance(b, c, difference, level)
-        return Paired(**known, difference=difference, low=low, high=high, method=method)
-    error, freedom, method = _error(d, clusters)
-    half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
-    return Paired(
-        **known,
-        difference=difference,
-        standard_error=error,
-        low=difference - half,
-        high=difference + half,
-        p_value=float(2 * special.stdtr(freedom, -abs(difference) / error)),
-        method=method,
-    )
+    return moves(baseline, candidate, clusters, bounded=bounded).summary(level)
 
 
 def clustered_error(d: ArrayLike, clusters: ArrayLike) -> tuple[float, int]:
@@ -104,45 +280,145 @@ def clustered_error(d: ArrayLike, clusters: ArrayLike) -> tuple[float, int]:
     return float(np.sqrt(groups / (groups - 1) * np.square(sums).sum()) / values.size), groups
 
 
-def _error(d: NDArray[np.float64], clusters: ArrayLike | None) -> tuple[float, int, str]:
-    n = d.size
-    simple, freedom = float(d.std(ddof=1) / np.sqrt(n)), n - 1
-    if clusters is None:
-        return simple, freedom, "paired t on questions"
-    error, groups = clustered_error(d, clusters)
-    if groups == n:
-        return simple, freedom, "paired t on questions"
-    if groups < FEWEST_CLUSTERS:
-        return simple, freedom, f"paired t on questions; {groups} clusters are too few to honour"
-    if error <= 1e-9 * simple:
-        return simple, freedom, "paired t on questions; the clusters balance out"
-    few = "; few clusters, read with care" if groups < FEW_CLUSTERS else ""
-    return error, groups - 1, f"paired t on {groups} clusters{few}"
+def cr2(d: ArrayLike, clusters: ArrayLike) -> tuple[float, float]:
+    """The CR2 standard error of a mean over clusters, and Satterthwaite's degrees of freedom.
+
+    Bell and McCaffrey 2002, for a mean: each cluster's summed deviation is divided by
+    ``sqrt(1 - its share of the questions)``.
+
+    Examples
+    --------
+    >>> error, freedom = cr2([1, 1, 0, 0, 1, 0], ["a", "a", "b", "c", "d", "e"])
+    >>> round(error, 4), round(freedom, 2)
+    (0.2739, 3.57)
+    """
+    values = np.asarray(d, float)
+    _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    n, sizes = values.size, np.bincount(index).astype(float)
+    sums = np.bincount(index, weights=values - values.mean())
+    rest = 1 - sizes / n
+    error = float(np.sqrt((sums**2 / rest).sum()) / n)
+    spread = sizes**2 / rest / n
+    freedom = n**2 / (np.square(sizes).sum() + spread.sum() ** 2 - np.square(spread).sum())
+    return error, float(freedom)
 
 
-def _no_variance(
-    b: NDArray[np.float64], c: NDArray[np.float64], difference: float, level: float
-) -> tuple[float | None, float | None, str]:
-    """All n questions moved alike: each other way has a share of at most 1 - alpha ** (1 / n)."""
-    values = np.concatenate([b, c])
-    span = 1.0 if values.min() >= 0 and values.max() <= 1 else float(np.ptp(values))
-    if span == 0:
-        return None, None, "all values are equal and their range is not known: no interval"
-    share = 1 - ((1 - level) / 2) ** (1 / b.size)
-    low, high = difference - share * (span + difference), difference + share * (span - difference)
-    return float(low), float(high), "exact bound: every question moved alike"
+def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Moves:
+    n, note, trusted = d.size, "", True
+    error, freedom, units = float(d.std(ddof=1) / math.sqrt(n)), float(n - 1), n
+    sizes = np.ones(n)
+    if groups is not None:
+        count = int(groups.max()) + 1
+        if count < FEWEST_CLUSTERS:
+            note, trusted, groups = f"; {count} clusters are too few to honour", False, None
+        else:
+            robust, robust_freedom = cr2(d, groups)
+            if robust <= 1e-9 * error:
+                note, groups = "; the clusters balance out", None
+            else:
+                error, freedom, units = robust, robust_freedom, count
+                sizes = np.bincount(groups)
+                note = "; few clusters, read with care" if count < FEW_CLUSTERS else ""
+    sums = d if groups is None else np.bincount(groups, weights=d)
+    wide = error
+    if found.kind == "share":
+        moved = d != 0 if groups is None else np.bincount(groups, weights=d != 0) > 0
+        largest = (found.up + found.down - found.difference**2) * np.square(sizes).sum() / n**2
+        pull = max(0.0, 1 - float(moved.sum()) / min(FEW, units))
+        wide = math.sqrt(error**2 + pull * max(0.0, float(largest) - error**2))
+    found = replace(
+        found, units=units, error=error, wide=wide, freedom=freedom, note=note, trusted=trusted
+    )
+    if found.kind == "share" or (groups is not None and units <= FLIPPED):
+        return replace(found, p_value=sign_flips(sums))
+    tails = [tail for tail in (found.p_above(0.0), found.p_below(0.0)) if tail is not None]
+    return replace(found, p_value=min(1.0, 2 * min(tails)))
 
 
-def ratio(baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95) -> Paired:
+def sign_flips(sums: ArrayLike) -> float:
+    """Exact two-sided p-value for "each unit was as likely to move the other way".
+
+    Parameters
+    ----------
+    sums
+        The summed difference of each question or cluster. Where more than 16 moved, the normal
+        approximation of the same distribution.
+
+    Examples
+    --------
+    >>> sign_flips([1, 1, 1, 1, 1, 1])
+    0.03125
+    """
+    values = np.asarray(sums, float)
+    values = values[values != 0]
+    if values.size > FLIPPED:
+        return float(2 * special.ndtr(-abs(values.sum()) / np.sqrt(np.square(values).sum())))
+    signs = 1 - 2 * ((np.arange(2**values.size)[:, None] >> np.arange(values.size)) & 1)
+    totals = np.abs(signs @ values)
+    return float((totals >= abs(values.sum()) - 1e-9 * np.abs(values).sum()).mean())
+
+
+def unpaired_difference(
+    baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95
+) -> Paired:
+    """The difference of two means over different questions: Newcombe's interval, or Welch's.
+
+    Source: Newcombe 1998, Statist. Med. 17:873, method 10; between 0 and 1 on effective numbers
+    of questions.
+    """
+    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
+    known = {"n": int(min(b.size, c.size)), "baseline": _mean(b), "candidate": _mean(c)}
+    if min(b.size, c.size) < 2:
+        return Paired(**known, method="too few questions on one side")
+    d = float(c.mean() - b.mean())
+    errors = [float(x.var(ddof=1) / x.size) for x in (b, c)]
+    total = sum(errors)
+    freedom = math.inf
+    if total > 0:
+        freedom = total**2 / sum(e**2 / (x.size - 1) for e, x in zip(errors, (b, c), strict=True))
+    z = _quantile(freedom, (1 + level) / 2)
+    if min(b.min(), c.min()) >= 0 and max(b.max(), c.max()) <= 1:
+        (bl, bh), (cl, ch) = (_own_interval(x, level) for x in (b, c))
+        low = d - math.hypot(c.mean() - cl, bh - b.mean())
+        high = d + math.hypot(ch - c.mean(), b.mean() - bl)
+        told = "Newcombe's interval"
+    elif total == 0:
+        return Paired(**known, difference=d, method="all values are equal: no interval")
+    else:
+        low, high, told = d - z * math.sqrt(total), d + z * math.sqrt(total), "Welch's t"
+    p = float(2 * _below(freedom, -abs(d) / math.sqrt(total))) if total else None
+    return Paired(
+        **known,
+        difference=d,
+        standard_error=math.sqrt(total) or None,
+        low=low,
+        high=high,
+        p_value=p,
+        method=f"{told} on different questions: not paired",
+    )
+
+
+def _own_interval(x: Floats, level: float) -> tuple[float, float]:
+    from aiops_lab.stats.single import single_mean
+
+    found = single_mean(x, level=level)
+    return found.low or 0.0, 1.0 if found.high is None else found.high
+
+
+def ratio(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+) -> Paired:
     """The ratio of geometric means, candidate over baseline, with its interval.
 
     `difference` holds the ratio, `low` and `high` its interval (t on the differences of
     logarithms), `baseline` and `candidate` the geometric means. Pairs that are not both positive
     are left out; `n` says how many were kept.
     """
-    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
-    positive = (b > 0) & (c > 0)
-    logs = paired_difference(np.log(b[positive]), np.log(c[positive]), level=level)
+    logs = log_moves(baseline, candidate, clusters).summary(level)
 
     def back(value: float | None) -> float | None:
         return None if value is None else float(np.exp(value))
@@ -160,15 +436,43 @@ def ratio(baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95) -> 
     )
 
 
-def questions_needed(found: Paired, effect: float, *, power: float = 0.8) -> int | None:
-    """How many questions in all would show a change of `effect`: two-sided 5 %, given power."""
-    if not found.standard_error or not effect:
-        return None
-    return int(np.ceil(found.n * ((smallest_seen(found, power=power) or 0) / abs(effect)) ** 2))
+def log_moves(
+    baseline: ArrayLike, candidate: ArrayLike, clusters: ArrayLike | None = None
+) -> Moves:
+    """`moves` of the logarithms of the pairs that are both positive."""
+    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
+    positive = (b > 0) & (c > 0)
+    kept = None if clusters is None else np.asarray(clusters)[positive]
+    return moves(np.log(b[positive]), np.log(c[positive]), kept, bounded=False)
 
 
-def smallest_seen(found: Paired, *, power: float = 0.8) -> float | None:
-    """The smallest effect these questions would show: two-sided 5 %, given power (Miller 2024)."""
-    if found.standard_error is None:
+def _groups(clusters: ArrayLike | None) -> NDArray[np.intp] | None:
+    """An index a cluster; None where every question is a cluster of its own."""
+    if clusters is None:
         return None
-    return float(special.ndtri(0.975) + special.ndtri(power)) * found.standard_error
+    names, index = np.unique(np.asarray(clusters), return_inverse=True)
+    return None if names.size == index.size else index
+
+
+def _pass_or_fail(x: Floats) -> bool:
+    return bool(((x == 0) | (x == 1)).all())
+
+
+def _mean(x: Floats) -> float | None:
+    return float(x.mean()) if x.size else None
+
+
+def _quantile(freedom: float, p: float) -> float:
+    return float(special.ndtri(p) if math.isinf(freedom) else special.stdtrit(freedom, p))
+
+
+def _below(freedom: float, x: float) -> float:
+    return float(special.ndtr(x) if math.isinf(freedom) else special.stdtr(freedom, x))
+
+
+def _crossing(p, outer: float, inner: float, tail: float) -> float:
+    """The limit at which the one-sided p-value is `tail`."""
+    for _ in range(20):
+        middle = (outer + inner) / 2
+        outer, inner = (middle, inner) if p(middle) <= tail else (outer, middle)
+    return outer

@@ -18,6 +18,8 @@ from aiops_lab.reports.parameters import parameters_of
 from aiops_lab.reports.run import shipped_notebooks
 
 NOTEBOOKS = shipped_notebooks()
+FOUND = {"explore_runs": "warn", "ship_compare_runs": "warn", "ship_release_gate": "ok"}
+"""What each says of the demo lab."""
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -69,5 +71,5 @@ def test_it_runs_with_plain_papermill_and_nbconvert(path: Path, demo: Lab, tmp_p
         assert done.returncode == 0, done.stderr.decode()[-2000:]
     verdict = executed_verdict(nbformat.read(out, as_version=4))
     assert verdict is not None
-    assert verdict.status == "warn"
+    assert verdict.status == FOUND[path.stem]
     assert (tmp_path / f"{path.stem}.html").stat().st_size > 100_000

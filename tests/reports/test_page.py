@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import pytest
 from aiops_lab import Lab, Verdict
 from aiops_lab.charts import table
 from aiops_lab.charts.cases import Case, Cases
+from aiops_lab.charts.figures import figures
 from aiops_lab.charts.theme import MIME as CHART
-from aiops_lab.reports.page import executed_verdict, render, script_json, write_text
+from aiops_lab.reports.page import VIEW_MIME, executed_verdict, render, script_json, write_text
+from aiops_lab.verdict import WIDGET_MIME
 from tests.browser.payloads import PAYLOADS
+from tests.conftest import table_of
 
 
 def notebook_of(*values: object, source: str = "x", heading: str = "# T") -> nbformat.NotebookNode:
@@ -41,6 +45,7 @@ def hostile_notebook() -> nbformat.NotebookNode:
             table(pl.DataFrame({payload or "c": [payload, payload * 40]}), title=payload),
             Cases(payload, [Case(payload, payload, {payload: payload}, {payload: payload})], 1),
             {"text/html": payload, "text/plain": payload},
+            {WIDGET_MIME: {"told": payload}},
             {CHART: {"title": payload, "data": {"values": [{"a": payload, "b": 1}]},
                      "mark": "bar", "encoding": {"x": {"field": "a", "type": "nominal"},
                      "y": {"field": "b", "type": "quantitative"},
@@ -119,7 +124,7 @@ def test_the_verdict_comes_first_and_back(lab: Lab) -> None:
     notebook = notebook_of(verdict)
     assert executed_verdict(notebook) == verdict
     page = render(notebook, name="n", lab=lab, parameters={"margin": 0.1})
-    assert page.index("It got worse.") < page.index("<main>")
+    assert page.index("It got worse.") < page.index("<main ")
     assert page.count("It got worse.") == 1
     assert "aiops-lab report n --lab LAB -p margin 0.1" in page
 
@@ -143,3 +148,138 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
 
 def test_nothing_is_included_that_the_page_does_not_need(lab: Lab) -> None:
     assert len(render(notebook_of(Verdict("ok", "x")), name="n", lab=lab, parameters={})) < 30_000
+
+
+def page_of(lab: Lab, *values: object, heading: str = "# T", **options: str) -> str:
+    notebook = notebook_of(*values, heading=heading)
+    return render(notebook, name="n", lab=lab, parameters={}, **options)  # type: ignore[arg-type]
+
+
+def chart(rows: list[dict], **spec: object) -> dict:
+    """A chart's output, with a tooltip."""
+    told = [{"field": "a", "title": "what"}, {"field": "b"}, {"field": "c_d"}]
+    whole = {"mark": "bar", "data": {"values": rows}, "encoding": {"tooltip": told}, **spec}
+    return {CHART: whole}
+
+
+def test_the_figures_of_a_chart_are_a_table_under_it(lab: Lab) -> None:
+    page = page_of(lab, chart([{"a": "<b>x", "b": 0.123456}, {"a": "y", "b": None}], title="Up"))
+    assert 'role="img" aria-label="Up"' in page
+    assert "The figures of this chart" in page
+    assert '<th scope="col">what</th><th scope="col">b</th></tr>' in page, "no row has c_d"
+    assert '<td data-order="&lt;b&gt;x">&lt;b&gt;x</td>' in page
+    assert '<td class="number" data-order="0.123456">0.123</td>' in page
+    many = page_of(lab, chart([{"a": i} for i in range(300)]))
+    assert "The first 200 of 300 rows; the result in the notebook has them all." in many
+
+
+def test_of_layers_the_one_with_the_most_to_tell_is_told() -> None:
+    tips = {"tooltip": [{"field": "a"}], "x": {"field": "b"}}
+    layered = {
+        "datasets": {"one": [{"a": 1, "b": 2}], "two": [{"a": 3}, {"a": 4}, {"a": 4}]},
+        "encoding": tips,
+        "layer": [
+            {"mark": "rule", "data": {"name": "one"}},
+            {"mark": {"type": "text"}, "data": {"name": "two"}},
+        ],
+    }
+    found = figures(layered)
+    assert found and (found.columns, found.total) == (["a"], 2), "equal rows are one"
+    plain = figures(
+        {"mark": "bar", "data": {"values": [{"p_q": 1}]}, "encoding": {"x": {"field": "p_q"}}}
+    )
+    assert plain and plain.columns == ["p q"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {}, {"mark": "bar"}, {"layer": 5}, {"layer": [None, 5, {"mark": "x"}]}, {"data": []},
+        {"mark": "bar", "data": {"values": "text"}, "encoding": {"x": {"field": "a"}}},
+        {"mark": "bar", "data": {"values": [1, None]}, "encoding": {"x": {"field": "a"}}},
+        {"mark": "bar", "data": {"name": ["x"]}, "encoding": {"x": 5}},
+        {"mark": "bar", "data": {"values": [{"a": 1}]}, "encoding": {"tooltip": {"content": "x"}}},
+        {"params": [None, 5, {"select": None}, {"bind": {}}]}, {"title": None},
+        {"spec": {"spec": {}}},
+    ],
+)  # fmt: skip
+def test_a_chart_without_figures_has_no_table(lab: Lab, spec: dict) -> None:
+    assert figures(spec) is None
+    assert "The figures" not in page_of(lab, {CHART: spec})
+
+
+def test_a_chart_says_what_can_be_done_with_it(lab: Lab) -> None:
+    rows = [{"a": 1}]
+    assert "Click a name" in page_of(lab, chart(rows, params=[{"bind": "legend"}]))
+    brush = [{"name": "b", "select": {"type": "interval"}}]
+    assert "Drag over" in page_of(lab, chart(rows, params=brush))
+    assert 'class="note hint' not in page_of(lab, chart(rows))
+
+
+def test_figures_in_words_sort_as_numbers() -> None:
+    texts = [
+        "−23.3 points (−39.1 to −11.7)",
+        "77.1 %",
+        "1,200",
+        "$0.015",
+        "2.14 times",
+        "+6.6 points",
+    ]
+    others = [
+        "gpt-4o",
+        "2026-05-12",
+        "120 of 240",
+        "3.11.7",
+        "12 May 2026",
+        "b236833087aa",
+        "not known",
+    ]
+    frame = pl.DataFrame({"x": [*texts, *others]})
+    assert [row[0][1] for row in table(frame).rows] == [-23.3, 77.1, 1200, 0.015, 2.14, 6.6] + [
+        None
+    ] * 7
+
+
+def test_a_widget_is_a_sentence_on_the_page(lab: Lab) -> None:
+    view = {VIEW_MIME: {"model_id": "x"}, "text/plain": "IntSlider(value=3)"}
+    page = page_of(lab, {**view, WIDGET_MIME: {"told": "Opens a <b>trace</b>."}}, view)
+    assert "Opens a &lt;b&gt;trace&lt;/b&gt;." in page
+    assert page.count("This is live in JupyterLab: aiops-lab open --lab LAB") == 1
+    assert "IntSlider" not in page
+
+
+def test_the_page_says_what_it_was_computed_from(lab: Lab) -> None:
+    for k in range(12):
+        lab.ingest(table_of({f"run-{k}": [1.0, 0.0]}))
+    digests = {digest[:12] for digest in lab.runs()["source_digest"]}
+    page = page_of(lab, as_of="12 May 2026", link="../n/2026.ipynb")
+    assert all(digest in page for digest in digests) and len(digests) == 12
+    assert "<dd>12, by the first digits" in page
+    assert "and 2 more</summary>" in page
+    assert "12 May 2026" in page
+    assert 'href="../n/2026.ipynb"' in page
+    assert 'href="javascript%3Aalert%281%29"' in page_of(lab, link="javascript:alert(1)")
+
+
+def test_every_heading_has_an_address_of_its_own(lab: Lab) -> None:
+    page = page_of(lab, heading="## Why\n\n## Why\n\n## ???\n\n## Computed from\n\n## Main")
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert {"why", "why-2", "part", "computed-from", "computed-from-2", "main-2"} <= set(ids)
+
+
+def test_a_cell_that_names_a_case_leads_to_it(lab: Lab) -> None:
+    cases = Cases("t", [Case(f"q-{i}: correct", "lost", {}, {}) for i in (1, 1, 2)], 3)
+    page = page_of(lab, table(pl.DataFrame({"question": ["q-2", "q-3"]})), cases)
+    assert '<a href="#case-3">q-2</a>' in page
+    assert ">q-3</td>" in page
+    assert re.findall(r'id="(case-\d)"', page) == ["case-1", "case-2", "case-3"]
+
+
+def test_thousands_of_cases_are_rendered_in_a_second(lab: Lab) -> None:
+    one = Case("q: correct", "lost", {"asked": "x" * 500}, {"baseline": [["-", "word "]] * 50})
+    notebook = notebook_of(Cases("t", [one] * 2000, 2000))
+    render(notebook_of(), name="n", lab=lab, parameters={})
+    begun = time.perf_counter()
+    render(notebook, name="n", lab=lab, parameters={})
+    assert time.perf_counter() - begun < 4

@@ -8,8 +8,17 @@ import nbformat
 import pytest
 
 from aiops_lab import Lab, LabError
-from aiops_lab.reports.run import notebook_named, run_report
+from aiops_lab.errors import BadSettings
+from aiops_lab.reports.run import (
+    Request,
+    _named,
+    notebook_named,
+    reports_of,
+    run_report,
+    run_reports,
+)  # fmt: skip
 from aiops_lab.reports.site import write_index
+from aiops_lab.settings import REPORT_NAME
 from tests.conftest import table_of
 
 VERDICT = "from aiops_lab import Verdict\nVerdict('ok', 'All good.') if good else 1 / 0"
@@ -25,17 +34,26 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_source_is_never_replaced(lab: Lab, own: Path) -> None:
-    before = own.read_bytes()
-    with pytest.raises(LabError, match="choose another --out"):
-        run_report(own, lab, own.parent)
-    assert own.read_bytes() == before
-
-
-def test_reports_run_on_the_lab_they_are_given(lab: Lab, own: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_reports_run_on_the_lab_they_are_given_as_it_was(
+    lab: Lab, own: Path, tmp_path: Path
+) -> None:
     lab.ingest(table_of({"a": [1.0]}))
-    with pytest.raises(LabError, match="newest version"):
-        run_report(own, lab.at(1), tmp_path / "out")
+    lab.ingest(table_of({"b": [1.0]}))
+    notebook = nbformat.read(own, as_version=4)
+    seen = "import aiops_lab as al; held = al.open_lab(); (held.version, held.runs().height)"
+    notebook.cells.append(nbformat.v4.new_code_cell(seen))
+    nbformat.write(notebook, own)
+    for pinned, shown in ((lab.at(1), "(1, 1)"), (lab, "(2, 2)")):
+        done = run_report(own, pinned, own.parent)
+        output = nbformat.read(done.notebook, as_version=4).cells[-1].outputs[0]
+        assert output.data["text/plain"] == shown
+        assert f"version {shown[1]}" in done.page.read_text()
+    assert nbformat.read(own, as_version=4) == notebook, "its source is never replaced"
+    assert lab.table("verdicts")["lab_version"].sort().to_list() == [1, 2]
+
+
+def test_the_lab_is_no_parameter(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="not a parameter"):
         run_report(notebook_named("ship_compare_runs", lab), lab, tmp_path, {"lab": "x"})
 
@@ -43,10 +61,90 @@ def test_reports_run_on_the_lab_they_are_given(lab: Lab, own: Path, tmp_path: Pa
 @pytest.mark.slow
 def test_a_failed_run_does_not_keep_the_verdict_before(lab: Lab, own: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run_report(own, lab, out).error is None
+    assert run_report(own, lab, out, name="own").error is None
     assert "All good." in write_index(lab, out).read_text()
-    failed = run_report(own, lab, out, {"good": False})
+    failed = run_report(own, lab, out, {"good": False}, name="own")
     assert failed.error == "ZeroDivisionError: division by zero"
     index = write_index(lab, out).read_text()
     assert "All good." not in index
     assert "It could not be computed: ZeroDivisionError" in index
+
+
+@pytest.mark.slow
+def test_modules_beside_the_notebook_are_imported_as_in_jupyterlab(
+    lab: Lab, own: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "beside_it.py").write_text("ANSWER = 42")
+    notebook = nbformat.read(own, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("import beside_it; beside_it.ANSWER"))
+    nbformat.write(notebook, own)
+    done = run_report(own, lab, tmp_path / "out")
+    assert done.error is None
+    shown = nbformat.read(done.notebook, as_version=4).cells[-1].outputs[0]
+    assert shown.data["text/plain"] == "42"
+
+
+def test_scratch_is_no_report_and_a_broken_file_is_told(lab: Lab, own: Path) -> None:
+    folder = lab.path / "notebooks"
+    folder.mkdir()
+    nbformat.write(nbformat.read(own, as_version=4), folder / "mine.ipynb")
+    scratch = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
+    nbformat.write(scratch, folder / "scratch.ipynb")
+    (folder / "broken.ipynb").write_text("{")
+    found, problems = reports_of(lab)
+    names = [path.stem for path in found]
+    assert "mine" in names
+    assert not {"scratch", "broken", "explore_runs"} & {*names}
+    assert len(problems) == 1
+    assert "broken.ipynb" in problems[0]
+
+
+def test_two_reports_of_one_name_are_refused(lab: Lab, own: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="two reports would be called 'own'"):
+        run_reports([Request(own), Request(own, {"good": True})], lab, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a question?", ".hidden", "latest"])
+def test_any_name_of_a_notebook_makes_a_folder(lab: Lab, own: Path, name: str) -> None:
+    path = own.rename(own.with_name(f"{name}.ipynb"))
+    assert REPORT_NAME.fullmatch(_named(Request(path), {}))
+
+
+ODD = {
+    "a verdict with a key too many": "{'application/vnd.aiops-lab.verdict+json': {'odd': 1}}",
+    "a verdict as text": "{'application/vnd.aiops-lab.verdict+json': 'ok'}",
+    "a table without title": "{'application/vnd.aiops-lab.table+json': {'rows': []}}",
+    "cases without cases": "{'application/vnd.aiops-lab.cases+json': {'title': 'a'}}",
+    "a chart as text": "{'application/vnd.vegalite.v5+json': 'chart'}",
+}
+
+
+@pytest.mark.slow
+def test_one_odd_notebook_stops_no_other(lab: Lab, own: Path, tmp_path: Path) -> None:
+    requests = []
+    for name, bundle in ODD.items():
+        notebook = nbformat.read(own, as_version=4)
+        source = f"from IPython.display import display\ndisplay({bundle}, raw=True)"
+        notebook.cells = [notebook.cells[0], nbformat.v4.new_code_cell(source)]
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+        requests.append(Request(tmp_path / f"{name}.ipynb"))
+    notebook.cells[1].source = "import ipywidgets\nout = ipywidgets.Output()\nwith out: print(1)"
+    nbformat.write(notebook, tmp_path / "widget.ipynb")
+    made = run_reports(
+        [*requests, Request(tmp_path / "widget.ipynb"), Request(own)], lab, tmp_path / "out"
+    )
+    assert [report.error is None for report in made] == [False] * len(ODD) + [True, True]
+    for report in made[: len(ODD)]:
+        assert "an output cannot be shown" in str(report.error)
+        assert "could not be computed" in report.page.read_text()
+    assert lab.table("verdicts")["status"].sort().to_list() == ["inconclusive"] * len(ODD) + ["ok"]
+
+
+def test_a_folder_that_cannot_hold_reports_is_refused_first(
+    lab: Lab, own: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    lab.ingest(table_of({"a": [1.0]}))
+    for out, told in ((tmp_path / "file", "cannot be"), (lab.path / "tables" / "x", "tables")):
+        with pytest.raises(BadSettings, match=told):
+            run_report(own, lab, out)

@@ -1,0 +1,140 @@
+"""What a gate says: each rule in a clause, the verdict in a sentence, and what would settle it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aiops_lab.ship.behaviour import USED
+from aiops_lab.ship.policy import Rule
+from aiops_lab.ship.rules import ALPHA, Tested
+from aiops_lab.stats.power import questions_needed
+from aiops_lab.wording import change, figure, interval, times
+
+Row = dict[str, Any]
+
+
+def name(row: Row) -> str:
+    """The metric of a rule for people, with its quantile."""
+    cap = row["rule"].endswith(" cap") and row["metric"] in USED
+    label = USED[row["metric"]].label if cap else row["metric"]
+    quantile = row["rule"].removesuffix(" cap").rpartition("_p")[2]
+    return f"{label} p{quantile}" if row["scale"].startswith("quantile") else label
+
+
+def told(row: Row) -> str:
+    """A rule's figures: from, to, the value that decides with its interval, the limit."""
+    share, limit = row["share"], row["limit"]
+    if row["value"] is None:
+        return f"not known, limit {_limit(row)}"
+    match row["scale"]:
+        case "difference":
+            ends = " to ".join(figure(row[side], share=share) for side in ("baseline", "candidate"))
+            moved = change(row["value"], share=share)
+            around = interval(row["low"], row["high"], share=share)
+            return f"{ends}, {moved} {around}, limit {_limit(row)}"
+        case "ratio" | "quantile ratio":
+            around = interval(row["low"], row["high"], digits=3)
+            return f"{times(row['value'])} {around} the baseline's, limit {times(limit)}"
+    around = interval(row["low"], row["high"], share=share, digits=3)
+    return f"{figure(row['value'], share=share)} {around}, limit {_limit(row)}"
+
+
+def told_slice(row: Row) -> str:
+    """A slice and how it moved."""
+    moved = change(row["difference"], share=row["share"])
+    ends = interval(row["low"], row["high"], share=row["share"])
+    return f"{row['metric']} in {row['by']} {row['slice']}, {moved} {ends},"
+
+
+def _limit(row: Row) -> str:
+    if row["scale"] == "difference":
+        return change(row["limit"], share=row["share"])
+    if row["scale"] in ("ratio", "quantile ratio"):
+        return times(row["limit"])
+    return figure(row["limit"], share=row["share"])
+
+
+def verdict(status: str, rows: list[Row], blocked: list[str]) -> tuple[str, str]:
+    """Headline and next step."""
+    if blocked:
+        headline = f"These runs cannot be compared: {blocked[0]}."
+        return headline, "Mend that and run both again; nothing passes until then."
+    if not rows:
+        step = "Add [gate.metrics.NAME] with a margin or a floor to lab.toml."
+        return "Nothing was decided: the policy has no rule that decides.", step
+    by = {s: [r for r in rows if r["status"] == s] for s in ("fail", "inconclusive", "ok")}
+    if status == "fail":
+        clauses = "; ".join(f"{name(row)} {told(row)}" for row in by["fail"][:2])
+        more = f" and {len(by['fail']) - 2} more" if len(by["fail"]) > 2 else ""
+        broken = f"{len(by['fail'])} of {len(rows)} rules {'is' if len(by['fail']) == 1 else 'are'}"
+        step = "Read the questions whose score turned, mend it, and run the gate again."
+        if all(row["rule"].endswith(" cap") for row in by["fail"]):
+            step = (
+                "Bring it back under its limit, or raise that on purpose, in a change of its own."
+            )
+        return f"Do not release: {broken} broken: {clauses}{more}.", step
+    if status == "inconclusive":
+        worst = max(by["inconclusive"], key=lambda row: row["p_ok"] or 1.0)
+        others = len(by["inconclusive"]) - 1
+        more = f" {others} more rules cannot be told either." if others else ""
+        headline = f"Cannot tell whether {name(worst)} keeps its limit: {told(worst)}.{more}"
+        return headline, worst["settle"] or "Ask more questions."
+    nearest = max(rows, key=lambda row: row["p_ok"] or 0.0)
+    kept = "the rule is" if len(rows) == 1 else f"all {len(rows)} rules are"
+    headline = (
+        f"Release: {kept} kept; the nearest to its limit is {name(nearest)}: {told(nearest)}."
+    )
+    return headline, "Nothing in the policy speaks against a release."
+
+
+def settle(rule: Rule, found: Tested, price: float | None) -> str:
+    """What would settle a rule that is inconclusive."""
+    if found.note:
+        return f"This cannot be decided: {found.note}."
+    if found.n == 0:
+        return f"Nothing was evaluated: no question has {rule.metric} in both runs."
+    if found.n == 1:
+        return "One question settles nothing: ask more."
+    if found.least is not None and found.least > ALPHA:
+        needed = perfect(rule)
+        so_many = f": ask at least {figure(needed, digits=2)}" if needed else ""
+        return f"Cannot pass with {found.n} questions even with a perfect record{so_many}."
+    needs = required(rule, found)
+    clauses = [
+        f"about {figure(n - found.n, digits=2)} more questions if {what}{_cost(n - found.n, price)}"
+        for what, n in needs.items()
+        if n is not None and n > found.n
+    ]
+    if not clauses:
+        return "Ask more questions: this is close to the limit."
+    return f"To settle it (now {found.n}): {' or '.join(clauses)}."
+
+
+def required(rule: Rule, found: Tested) -> dict[str, int | None]:
+    """Questions in all, 4 times in 5 enough: if nothing changed; if the change seen is true."""
+    scale = math.log if "ratio" in rule.scale else float
+    if found.value is None or found.error is None:
+        return {}
+    away = {"the change seen is true": scale(found.value) - scale(rule.limit)}
+    if rule.scale in ("difference", "ratio", "quantile ratio"):
+        away = {"nothing changed": -scale(rule.limit), **away}
+    return {
+        what: questions_needed(found.error, found.n, far, sides=1) for what, far in away.items()
+    }
+
+
+def perfect(rule: Rule) -> int | None:
+    """The fewest questions with which a perfect record would pass."""
+    if rule.scale == "difference" and 0 < abs(rule.limit) < 1:
+        return math.floor(math.log(ALPHA) / math.log1p(-abs(rule.limit))) + 1
+    share = rule.limit if rule.direction > 0 else 1 - rule.limit
+    if rule.scale == "quantile":
+        share = rule.quantile or 0.5
+    if rule.scale in ("mean", "quantile") and 0 < share < 1:
+        return math.floor(math.log(ALPHA) / math.log(share)) + 1
+    return None
+
+
+def _cost(questions: int, price: float | None) -> str:
+    return "" if not price else f" (about ${figure(questions * price, digits=2)})"

@@ -1,0 +1,17 @@
+"""Widgets for exploring in JupyterLab: they filter and show results, and compute nothing."""
+
+from aiops_lab.widgets.flips import FlipBrowser, browse_flips
+from aiops_lab.widgets.form import ParameterForm, parameter_form
+from aiops_lab.widgets.runs import RunPicker, pick_runs
+from aiops_lab.widgets.slices import SliceExplorer, explore_slices
+
+__all__ = [
+    "FlipBrowser",
+    "ParameterForm",
+    "RunPicker",
+    "SliceExplorer",
+    "browse_flips",
+    "explore_slices",
+    "parameter_form",
+    "pick_runs",
+]

@@ -1,0 +1,92 @@
+"""What every widget here is made of: a labelled panel, a search box, a drop-down, safe HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import ipywidgets
+import polars as pl
+
+from aiops_lab.verdict import WIDGET_MIME
+from aiops_lab.wording import visible
+
+WIDE = "min(100%, 26em)"
+CSS = """<style>
+.aiops-lab { color: var(--jp-ui-font-color1); }
+.aiops-lab .quiet { color: var(--jp-ui-font-color2); }
+.aiops-lab .wrong { color: var(--jp-error-color1, #d55e00); font-weight: 600; }
+.aiops-lab .widget-html-content, .aiops-lab .jupyter-widgets-html-content {
+  line-height: 1.45; white-space: normal; }
+.aiops-lab table { border-collapse: collapse; margin: 4px 0; }
+.aiops-lab th, .aiops-lab td { padding: 4px 10px; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--jp-border-color2); overflow-wrap: anywhere; }
+.aiops-lab details table { width: 100%; table-layout: fixed; }
+.aiops-lab summary { font-weight: 600; }
+.aiops-lab pre { white-space: pre-wrap; overflow-wrap: anywhere; color: inherit; }
+.aiops-lab del, .aiops-lab ins { color: inherit; }
+</style>"""
+
+
+class Panel(ipywidgets.VBox):
+    """A column of controls; where there is no Python, its sentence `told` stands for it."""
+
+    told: ClassVar[str] = "This is a widget; use it in JupyterLab: aiops-lab open --lab LAB"
+
+    def __init__(self, *children: ipywidgets.Widget) -> None:
+        super().__init__([ipywidgets.HTML(CSS, layout={"display": "none"}), *children])
+        self.add_class("aiops-lab")
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**options) or {}
+        return {**bundle, "text/plain": self.told, WIDGET_MIME: {"told": self.told}}
+
+
+def search(placeholder: str, changed: Callable[[Any], None]) -> ipywidgets.Text:
+    """A search box that calls `changed` with every letter."""
+    box = ipywidgets.Text(description="Search", placeholder=placeholder, layout={"width": WIDE})
+    box.observe(changed, "value")
+    return box
+
+
+def facet(
+    name: str, values: Iterable[Any], changed: Callable[[Any], None], *, every: bool = True
+) -> ipywidgets.Dropdown:
+    """A drop-down of values, first all of them (None); hidden where there is nothing to choose."""
+    known = [value for value in dict.fromkeys(values) if value is not None]
+    options = [*([(f"all {len(known)}", None)] if every else []), *((str(v), v) for v in known)]
+    box = ipywidgets.Dropdown(description=name, options=options, index=0 if options else None)
+    box.layout = {"width": WIDE, "display": None if len(known) > 1 else "none"}
+    box.observe(changed, "value")
+    return box
+
+
+def scrolled() -> ipywidgets.HTML:
+    """A place for long HTML."""
+    return ipywidgets.HTML(layout={"max_height": "32em", "overflow": "auto"})
+
+
+def row(*children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Controls side by side, wrapped where the window is narrow."""
+    look = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
+    return ipywidgets.Box(children, layout=look)
+
+
+def sentence(text: str = "", look: str = "quiet") -> str:
+    """A text as HTML, whatever it holds."""
+    return f'<span class="{look}">{html.escape(visible(text))}</span>'
+
+
+def shown(value: Any) -> str:
+    """The HTML of a table, verdict or case; they escape what is not theirs."""
+    return value._repr_mimebundle_()["text/html"]
+
+
+def matching(text: str, *columns: str) -> pl.Expr:
+    """Rows in which every word of `text` occurs in one of the columns, in either case."""
+    texts = pl.concat_str(columns, separator="\n", ignore_nulls=True).str.to_lowercase()
+    words = text.lower().split()
+    return pl.all_horizontal(
+        pl.lit(True), *(texts.str.contains(word, literal=True) for word in words)
+    )

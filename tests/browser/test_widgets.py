@@ -1,0 +1,142 @@
+"""Widgets used by hand in real JupyterLab: what is clicked, typed and brushed reaches Python."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Notebook
+from tests.browser.payloads import PAYLOADS
+
+pytestmark = pytest.mark.slow
+CELLS = 6
+"""Code cells of the notebook."""
+TROUBLE = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type*='error']"
+
+
+def picture(opened: Notebook, name: str) -> None:
+    if folder := os.environ.get("AIOPS_LAB_PICTURES"):
+        opened.page.screenshot(path=Path(folder, f"widgets-{name}.png"))
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_every_widget_reaches_python_and_runs_again_after_a_restart(notebook, theme) -> None:
+    opened = notebook("explore_runs")
+    page = opened.page
+    opened.menu("Settings", "Theme", theme)
+    opened.menu("Run", "Run All Cells")
+    opened.wait(CELLS)
+    picker, browser, explorer, form = (page.locator(".aiops-lab").nth(i) for i in range(4))
+    pick(opened, picker)
+    browse(opened, browser)
+    brush(opened, explorer)
+    run_report(opened, form)
+    assert page.locator(TROUBLE).count() == 0
+    opened.menu("Kernel", "Restart Kernel and Run All Cells…")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.locator(".jp-InputPrompt", has_text="[*]").first.wait_for()
+    assert opened.ask("print(picker.value, browser.value['metric'])").startswith("() correct")
+    assert page.locator(TROUBLE).count() == 0
+
+
+def pick(opened: Notebook, picker) -> None:
+    runs = picker.locator("select[multiple]")
+    assert runs.locator("option").count() == 9
+    picker.get_by_label("Search").press_sequentially("support")
+    runs.locator("option").nth(2).wait_for(state="detached")
+    runs.select_option(index=[0, 1])
+    picker.get_by_text("2 chosen").wait_for()
+    picture(opened, "picker")
+    assert opened.ask("print([*opened.runs()['run_id'][-2:]] == [*picker.value])") == "True"
+
+
+def browse(opened: Notebook, browser) -> None:
+    browser.get_by_label("Turned").select_option("gained")
+    browser.get_by_text("1 of 13").wait_for()
+    browser.get_by_role("button", name="Next").press("Enter")
+    browser.get_by_text("2 of 13").wait_for()
+    browser.get_by_label("Whole log").select_option("candidate")
+    browser.locator("pre", has_text="messages").wait_for()
+    picture(opened, "browser")
+    assert (
+        opened.ask("print(browser.value['sample_id'])") in browser.locator("summary").inner_text()
+    )
+    browser.get_by_label("Whole log").select_option("hidden")
+
+
+def brush(opened: Notebook, explorer) -> None:
+    dots = explorer.locator("svg.marks .mark-symbol.role-mark path")
+    dots.nth(8).wait_for(timeout=20_000)
+    explorer.locator("svg.marks").evaluate("e => e.scrollIntoView({block: 'center'})")
+    opened.page.wait_for_timeout(500)
+    first, last = dots.nth(0).bounding_box(), dots.nth(2).bounding_box()
+    mouse = opened.page.mouse
+    mouse.move(first["x"] - 15, first["y"] - 5)
+    mouse.down()
+    mouse.move(last["x"] + 15, last["y"] + 15, steps=9)
+    mouse.up()
+    explorer.get_by_text("3 of 9 slices").wait_for()
+    assert explorer.locator("tbody tr").count() == 3
+    picture(opened, "explorer")
+    assert opened.ask("print(explorer.value.height)") == "3"
+    explorer.locator("svg.marks").dblclick(position={"x": 400, "y": 200})
+    explorer.get_by_text("9 of 9 slices").wait_for()
+    explorer.get_by_label("Score").select_option("relevance")
+    explorer.locator("svg.marks text", has_text="relevance by slice").wait_for()
+
+
+def run_report(opened: Notebook, form) -> None:
+    button = form.get_by_role("button", name="Run as report")
+    form.get_by_label("margin").fill("much")
+    form.get_by_label("margin").press("Tab")
+    form.get_by_text("'much' cannot be read").wait_for()
+    assert button.is_disabled()
+    picture(opened, "form-error")
+    form.get_by_label("margin").fill("0.05")
+    form.get_by_label("margin").press("Tab")
+    assert opened.ask("print(form.value)") == "{'margin': 0.05}"
+    verdicts = int(opened.ask("print(opened.table('verdicts').height)"))
+    button.dblclick()
+    form.get_by_text("cell ").wait_for(timeout=60_000)
+    picture(opened, "form-runs")
+    form.get_by_role("link", name="ship_compare_runs").wait_for(timeout=120_000)
+    status = form.locator("strong").inner_text()
+    picture(opened, "form-done")
+    # cells asked run again after the restart, when there is no report yet
+    report = opened.ask("r = form.report; print(r and (r.verdict.status, r.page.is_file()))")
+    assert report == f"('{status.split()[-1]}', True)"
+    once = int(opened.ask("print(opened.table('verdicts').height)"))
+    assert once == verdicts + 1, "a double click runs it once"
+
+
+def test_hostile_text_runs_nowhere(notebook) -> None:
+    """The fixture says so if a dialog opens, anything is asked for, or the console complains."""
+    opened = notebook("explore_runs")
+    text = PAYLOADS[2]
+    code = (
+        "import polars as pl, aiops_lab as al\n"
+        "from aiops_lab import widgets\n"
+        "from IPython.display import display\n"
+        f"bad, worse = {PAYLOADS!r}, {text!r}\n"
+        "rows = [dict(run_id=run + worse, sample_id=f'{i}{one}', metric=worse, input=one,\n"
+        "    value=(i + (run == 'a')) % 2, target=one, output=one + run, task=one + run,\n"
+        "    kind=worse[i % 2:]) for run in 'ab' for i, one in enumerate(bad)]\n"
+        "lab = al.open_lab('hostile')\n"
+        "lab.ingest(pl.DataFrame(rows))\n"
+        "result = al.compare_runs(lab, baseline='a' + worse, candidate='b' + worse)\n"
+        "form = widgets.parameter_form('ship_compare_runs', lab)\n"
+        "form.fields['baseline'].value = worse\n"
+        "display(widgets.pick_runs(lab), widgets.browse_flips(result, lab),\n"
+        "    widgets.explore_slices(result), form)\n"
+        "print('made')"
+    )
+    opened.ask(code)
+    opened.page.get_by_text("made", exact=True).wait_for(timeout=30_000)
+    shown = opened.page.locator(".aiops-lab")
+    shown.nth(1).get_by_role("button", name="Next").click()
+    shown.nth(2).locator("svg.marks .mark-symbol.role-mark path").first.hover()
+    opened.page.wait_for_timeout(1500)
+    picture(opened, "hostile")
+    assert shown.locator("img, iframe, object, embed").count() == 0

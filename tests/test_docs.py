@@ -1,0 +1,141 @@
+"""What the README and the pages in docs/ say works: commands, settings, files, code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import polars as pl
+import pytest
+import typer
+import yaml
+
+from aiops_lab import demo_lab
+from aiops_lab.charts.theme import MIME as CHART
+from aiops_lab.cli import _joined, app
+from aiops_lab.reports.page import executed_verdict
+from aiops_lab.settings import settings_of
+from aiops_lab.sources.flat import check_mapping
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+}
+OWN = PAGES["your-own.md"]
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def every(language: str) -> list[Any]:
+    found = [(name, block) for name, page in PAGES.items() for block in blocks(page, language)]
+    return [pytest.param(block, id=f"{name}-{i}") for i, (name, block) in enumerate(found)]
+
+
+def commands(page: str) -> Iterator[list[str]]:
+    """Every call of the command in fenced, indented and inline code, up to a shell's operator."""
+    fenced, prose = re.findall(r"```\w*\n.*?```", page, re.DOTALL), page
+    for block in fenced:
+        prose = prose.replace(block, "")
+    inline = [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", prose)]
+    code = [*fenced, *re.findall(r"^    .*$", prose, re.MULTILINE), *inline]
+    for line in re.findall(r"(?<![\w.-])aiops-lab ([a-z]+ [^`#|;&<>\n]+)", "\n".join(code)):
+        yield _joined(shlex.split(line))
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_commands_parse(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIOPS_LAB", "my-lab")
+    found = list(commands(page))
+    assert found
+    for name, *arguments in found:
+        assert name in COMMANDS, name
+        # parses, with types and choices, and raises a usage error where that fails
+        COMMANDS[name].make_context(name, [each for each in arguments if each != "..."])
+
+
+def test_every_command_is_somewhere_in_the_docs() -> None:
+    told = {name for page in PAGES.values() for name, *_ in commands(page)}
+    assert told >= set(COMMANDS) - {"demo"}
+
+
+@pytest.mark.parametrize("text", every("toml"))
+def test_settings_are_valid(text: str) -> None:
+    settings = settings_of(text)
+    check_mapping(settings.columns)
+    assert tomllib.loads(text)
+
+
+@pytest.mark.parametrize("text", every("yaml"))
+def test_workflows_parse(text: str) -> None:
+    workflow = yaml.safe_load(text)
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            assert ("uses" in step) != ("run" in step)
+
+
+@pytest.mark.parametrize("text", every("python"))
+def test_code_compiles(text: str) -> None:
+    compile(text, "page", "exec")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[name]):
+        assert (folder / target).exists(), target
+
+
+def test_a_report_of_ones_own_is_under_forty_lines() -> None:
+    lines = [line for block in blocks(OWN, "python") for line in block.splitlines() if line.strip()]
+    assert len(lines) < 40
+
+
+def run(line: str, folder: Path) -> str:
+    """A command of the page, in a folder; what it prints."""
+    words = shlex.split(line)
+    command = [sys.executable, "-m", "aiops_lab", *words[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_report_of_ones_own_as_the_page_says(tmp_path: Path) -> None:
+    demo_lab(tmp_path / "my-lab")
+    lines = re.findall(r"^    (aiops-lab (?:new|report|export) .*)$", OWN, re.MULTILINE)
+    new, report, changed, *exports = lines
+    run(new, tmp_path)
+    path = tmp_path / "my-lab" / "notebooks" / "slow_questions.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell, block in zip(code, blocks(OWN, "python"), strict=True):
+        cell.source = block.strip()
+    nbformat.write(notebook, path)
+    assert "● ok: 0 of 120 took over 1.5 s (0.0% to 3.0%), limit 10%." in run(report, tmp_path)
+    assert "◇ inconclusive: 8 of 120" in run(changed, tmp_path)
+    page = tmp_path / "reports" / "latest" / "slow_questions.html"
+    assert "0 of 120 took over 1.5 s" in page.read_text("utf-8")
+    (executed,) = (tmp_path / "reports" / "slow_questions").glob("*.ipynb")
+    held = nbformat.read(executed, as_version=4)
+    verdict = executed_verdict(held)
+    assert verdict is not None and verdict.evidence[0].limit == 0.1
+    outputs = [output for cell in held.cells for output in cell.get("outputs", [])]
+    (chart,) = [o["data"][CHART] for o in outputs if CHART in o.get("data", {})]
+    assert chart["config"]["axis"], "the house's theme"
+    for line in exports:
+        run(line, tmp_path)
+    assert {path.suffix for path in (tmp_path / "tables").iterdir()} == {".csv", ".parquet"}
+    kept = pl.read_parquet(tmp_path / "slow" / "questions.parquet")
+    assert kept.height == 120
+    assert pl.read_csv(tmp_path / "slow" / "questions.csv").equals(kept)
