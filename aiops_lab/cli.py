@@ -271,7 +271,10 @@ def gate(
     ] = None,
     policy_before: Annotated[
         Path | None,
-        typer.Option(help="The policy before this change; else that of the lab's last gate."),
+        typer.Option(
+            help="The policy before this change (git show main:lab.toml > before.toml), to point "
+            "out what was loosened; else that of the lab's last gate."
+        ),
     ] = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Write a summary for a pull request.", metavar="F")
@@ -300,10 +303,13 @@ def gate(
     Exits 0 when every rule is ok, 1 when one fails, 3 when it cannot be told, 4 when it could not
     be computed.
     """
+    import polars as pl
+
     from aiops_lab.reports.gate import to_junit, to_markdown
     from aiops_lab.ship.changed import changed_tasks
     from aiops_lab.ship.gate import release_gate
-    from aiops_lab.ship.operating import operating_curve
+    from aiops_lab.ship.gate_words import told, told_again
+    from aiops_lab.ship.operating import left_out, operating_curve
     from aiops_lab.ship.plan import plan_gate
 
     found = _existing(lab)
@@ -322,9 +328,12 @@ def gate(
         if as_json:
             print(json.dumps(planned.to_dict(), default=str))
         else:
-            print(_printable(planned.verdict))
+            print(_printable(f"{planned.verdict}{told_again(planned.repeated)}"))
             columns = ["rule", "n", "perfect", "planned", "pass_now", "cost_usd", "status"]
             _print_table(planned.rules, columns)
+            print("perfect: passes at all from so many questions; planned: decides 4 times in 5;")
+            print("pass now: the chance to pass with n where nothing changed (none of a quantile).")
+            print(f"How much two runs differ is taken from {planned.settings['variation']}.")
         return
     if candidate is None:
         raise typer.BadParameter("name the run that may be released", param_hint="--candidate")
@@ -347,20 +356,28 @@ def gate(
         print(json.dumps(answer.to_dict() | more, default=str))
     else:
         print(_printable(answer.verdict))
-        _print_table(answer.rules, ["rule", "value", "low", "high", "limit", "n", "status"])
+        _print_table(
+            answer.rules.with_columns(pl.Series("figures", map(told, answer.rules.to_dicts()))),
+            ["rule", "figures", "n", "status"],
+        )
         if chances is not None:
+            print("The chance of each answer against the true loss, in margins:")
             _print_table(chances, ["effect", "ok", "fail", "inconclusive"])
+            for name, why in left_out(answer).items():
+                print(_printable(f"without {name}: {why}"))
+        print(f"Policy {answer.settings['policy_digest']}")
     code = {"fail": FAILED, "inconclusive": INCONCLUSIVE}.get(answer.verdict.status, 0)
     if code:
         raise typer.Exit(code)
 
 
 def _last_policy(lab: Lab, candidate: str) -> dict[str, Any] | None:
-    """The policy of the last gate in this lab that another candidate went through."""
+    """The policy of the last gate that another candidate went through, else of this one's first."""
     gates = lab.table("verdicts").filter(report="gate").sort("at")
     given = [json.loads(parameters) for parameters in gates["parameters"]]
     others = [each["policy"] for each in given if each.get("candidate") != candidate]
-    return {"gate": others[-1]} if others else None
+    known = others[-1:] or [each["policy"] for each in given[:1]]
+    return {"gate": known[0]} if known else None
 
 
 @app.command()

@@ -14,6 +14,8 @@ from aiops_lab.sources.flat import from_frame, polars_frame
 from aiops_lab.tables import empty
 
 AMOUNTS = ("tokens_in", "tokens_out", "tokens_judge", "latency_s", "cost_usd")
+OF_THE_CALL = ("latency_s", "cost_usd")
+CACHED = r'"cached":\s*true'
 LARGEST = 1e100
 """No score is so large: its square would be infinite."""
 ROUNDED = 1e-9
@@ -94,8 +96,9 @@ def evals(data: Any, *names: str) -> Evals:
     tables = batch.tables
     missing = sorted(set(names) - set(tables["runs"]["run_id"]))
     if missing:
-        there = ", ".join(tables["runs"]["run_id"].to_list()[:5])
-        raise UnknownRun(f"the table has no run {missing[0]!r}; it has {there}")
+        there = ", ".join(tables["runs"]["run_id"].to_list()[:5]) or "none that can be read"
+        why = f" ({batch.problems[0].place}: {batch.problems[0].reason})" if batch.problems else ""
+        raise UnknownRun(f"the table has no run {missing[0]!r}; it has {there}{why}")
     kept = {name: frame.filter(pl.col("run_id").is_in(names)) for name, frame in tables.items()}
     return Evals(
         run_ids=list(names),
@@ -124,19 +127,34 @@ def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
         artefacts=lab.table("artefacts"),
         directions=lab.settings.directions,
         origin={"lab": lab.path.name, "lab_version": lab.version},
+        unread=_unread(lab, runs.filter(asked)),
     )
 
 
+def _unread(lab: Any, runs: pl.DataFrame) -> tuple[str, ...]:
+    """What could not be read of the sources that these runs come from."""
+    own = runs.select(digest="source_digest").drop_nulls().unique()
+    rows = lab.table("quarantine").join(own, on="digest", how="semi").sort("place")
+    return tuple(f"{place}: {reason}" for place, reason in rows.select("place", "reason").rows())
+
+
 def _possible(frame: pl.DataFrame) -> pl.DataFrame:
-    """Figures as they can be: what is not finite or below 0 is missing, 1 + 1e-12 is 1."""
+    """Figures as they can be: what is not finite or below 0 is missing, 1 + 1e-12 is 1.
+
+    An answer out of a cache has no latency or cost of its own.
+    """
     if "value" in frame.columns:
         value = pl.col("value")
-        whole = (value - value.round()).abs() < ROUNDED
+        whole = ((value - value.round()).abs() < ROUNDED) & (value.round() != 0)
         exact = pl.when(whole).then(value.round()).otherwise(value)
         return frame.with_columns(value=pl.when(value.abs() < LARGEST).then(exact))
     amounts = [name for name in AMOUNTS if name in frame.columns]
+    cached = pl.col("metadata").str.contains(CACHED).fill_null(False)
     return frame.with_columns(
-        pl.when(pl.col(name).cast(pl.Float64).is_finite() & (pl.col(name) >= 0)).then(pl.col(name))
+        pl.when(
+            pl.col(name).cast(pl.Float64).is_finite() & (pl.col(name) >= 0),
+            ~cached if name in OF_THE_CALL else pl.lit(True),
+        ).then(pl.col(name))
         for name in amounts
     )
 

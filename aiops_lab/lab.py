@@ -26,6 +26,7 @@ from aiops_lab.sources.jsonio import compact
 from aiops_lab.store import Store
 from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
+from aiops_lab.wording import listing
 
 SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
@@ -152,9 +153,12 @@ class Lab:
             found = [run for run in runs["run_id"] if run.startswith(name)] if name else []
         if len(found) == 1:
             return found[0]
-        some = ", ".join(found[:5] or runs["run_id"].to_list()[-5:])
-        what = "several runs start" if found else "no run is called or starts"
-        raise UnknownRun(f"{what} with {name!r}; there are {some}")
+        if found:
+            raise UnknownRun(f"several runs start with {name!r}: {listing(found)}")
+        every = self.runs()  # whatever the task
+        tags = sorted({f"@{tag}" for tags in every["tags"].drop_nulls() for tag in tags})
+        known = tags if name.startswith("@") and tags else every["run_id"].reverse().to_list()
+        raise UnknownRun(f"no run is called or starts with {name!r}; there are {listing(known)}")
 
     def ingest(
         self,

@@ -37,8 +37,8 @@ class Result:
         return {name: each for name, each in found.items() if isinstance(each, pl.DataFrame)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        rows = {name: frame.to_dicts() for name, frame in self.frames.items()}
+        """Plain data, ready for JSON; times as ISO 8601."""
+        rows = {name: _timeless(frame).to_dicts() for name, frame in self.frames.items()}
         return {"verdict": self.verdict.to_dict(), **rows, "settings": self.settings}
 
     def to_pandas(self) -> dict[str, pd.DataFrame]:
@@ -56,8 +56,15 @@ class Result:
         """Write each frame as ``NAME.csv``, safe to open in a spreadsheet; returns the files."""
         return write_frames(self.frames, folder, "csv")
 
+    def _repr_html_(self) -> str:
+        return self.verdict._repr_html_()
+
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return self.verdict._repr_mimebundle_(**options)
+
+
+def _timeless(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Datetime).dt.to_string("iso:strict"))
 
 
 def write_frames(

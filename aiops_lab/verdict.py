@@ -72,16 +72,13 @@ class Verdict:
         """Plain data, ready for JSON."""
         return asdict(self)
 
+    def _repr_html_(self) -> str:
+        headline, step = (html.escape(visible(text)) for text in (self.headline, self.next_step))
+        return f"<p><strong>{SIGNS[self.status]} {self.status}</strong> {headline}<br>{step}</p>"
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-
-        def e(text: str) -> str:
-            return html.escape(visible(text))
-
         return {
             MIME: json.loads(json.dumps(self.to_dict())),
             "text/plain": str(self),
-            "text/html": (
-                f"<p><strong>{SIGNS[self.status]} {e(self.status)}</strong> {e(self.headline)}"
-                f"<br>{e(self.next_step)}</p>"
-            ),
+            "text/html": self._repr_html_(),
         }

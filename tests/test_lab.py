@@ -160,7 +160,7 @@ def test_runs_have_names(lab: Lab, tmp_path: Path) -> None:
     for name in ("latest~1", "@none", "zzz", ""):
         with pytest.raises(UnknownRun):
             lab.find_run(name)
-    with pytest.raises(UnknownRun, match="several runs start with 'n'; there are new, newer"):
+    with pytest.raises(UnknownRun, match="several runs start with 'n': new and newer"):
         lab.find_run("n")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import Any
 
@@ -16,10 +15,10 @@ from aiops_lab.charts.intervals import RULED, intervals
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, WORSE
 from aiops_lab.ship.gate import Gate
-from aiops_lab.ship.gate_words import told
-from aiops_lab.ship.operating import flip_rate
+from aiops_lab.ship.gate_words import margins, told, told_again
+from aiops_lab.ship.operating import flip_rate, left_out
 from aiops_lab.ship.plan import Plan
-from aiops_lab.wording import figure, interval
+from aiops_lab.wording import figure, interval, listing
 
 FARTHEST = 4.0
 """Beyond so many margins a rule's interval is cut: how far it clears the limit matters no more."""
@@ -46,7 +45,7 @@ def rules(gate: Gate) -> Table | Cases:
         {
             "status": SIGNED[row["status"]],
             "rule": row["rule"] + (" (decides nothing)" if row["role"] == "info" else ""),
-            "value (90 % interval), limit": told(row),
+            "value (90 % interval), limit": told(row) + (row["shown"] and f" ({row['shown']})"),
             "questions": row["n"],
             "what would settle it": row["settle"] or "–",
         }
@@ -63,7 +62,7 @@ def limits(gate: Gate) -> Picture:
         return note(NO_RULE if not gate.rules.height else "No rule has a figure to draw.")
     rows = [
         {
-            **{k: _margins(row, row[k]) for k in ("low", "value", "high")},
+            **{k: _cut(margins(row, row[k])) for k in ("low", "value", "high")},
             "name": row["rule"],
             "told": _brief(row),
             "state": row["status"],
@@ -80,7 +79,7 @@ def limits(gate: Gate) -> Picture:
         rows,
         title,
         "Line: 90 % interval; a rule is kept where all of it lies right of the limit" + cut,
-        axis="distance to the limit, in margins",
+        axis="distance to the limit; 1 is the way from there to no change, or to perfect",
         states=RULED,
         rules={0.0: "limit", 1.0: "no change or perfect"},
         kept=(0.0, max([1.0, *ends])),
@@ -93,20 +92,8 @@ def _brief(row: dict[str, Any]) -> str:
     return text.split(", ", 1)[-1] if row["scale"] == "difference" else text
 
 
-def _margins(row: dict[str, Any], value: float | None) -> float | None:
-    """The way from the limit to a value, right of it where kept; from limit to no change is 1."""
-    if value is None:
-        return None
-    limit, ideal = row["limit"], 0.0
-    if "ratio" in row["scale"]:
-        if value <= 0:
-            return None
-        value, limit = math.log(value), math.log(limit)
-    elif row["scale"] == "mean" and row["direction"] > 0:
-        ideal = 1.0 if row["share"] else 2 * limit
-    unit = abs(ideal - limit) or 1.0
-    away = row["direction"] * (value - limit) / unit
-    return max(-FARTHEST, min(FARTHEST, away))
+def _cut(away: float | None) -> float | None:
+    return None if away is None else max(-FARTHEST, min(FARTHEST, away))
 
 
 def operating(gate: Gate, curve: pl.DataFrame) -> Picture:
@@ -169,13 +156,15 @@ def operating(gate: Gate, curve: pl.DataFrame) -> Picture:
         f"and fails {figure(rate, share=True)} of the time {interval(low, high, share=True)}."
     ]
     if 1.0 in at:
-        subtitle.append(f"A loss of one margin passes {figure(at[1.0]['ok'], share=True)}")
+        subtitle.append(f"A loss of one margin passes {figure(at[1.0]['ok'], share=True)}.")
+    subtitle.append("Simulated out of these runs' own questions")
+    out = [f"{name} ({why})" for name, why in left_out(gate).items()]
     return alt.layer(
         *layers,
         width="container",
         title=alt.TitleParams(
             f"A change that changes nothing passes {figure(at[0.0]['ok'], share=True)} of the time",
-            subtitle=" ".join(subtitle) + "; simulated out of these runs' own questions.",
+            subtitle=[" ".join(subtitle), *([f"without {listing(out)}"] if out else [])],
         ),
     )
 
@@ -191,14 +180,16 @@ def plan(planned: Plan) -> Table | Cases:
             "questions now": row["n"],
             "passes at all from": row["perfect"],
             "decides 4 times in 5 from": row["planned"],
-            "chance to pass now if nothing changed": figure(row["pass_now"], share=True),
+            "chance to pass now if nothing changed": "not simulated"
+            if row["pass_now"] is None and row["n"] > 1
+            else figure(row["pass_now"], share=True),
             "price of so many": "–"
             if row["cost_usd"] is None
             else f"${figure(row['cost_usd'], digits=2)}",
         }
         for row in planned.rules.to_dicts()
     ]
-    title = f"{planned.verdict.headline} {planned.verdict.next_step}"
+    title = f"{planned.verdict.headline} {planned.verdict.next_step}{told_again(planned.repeated)}"
     return table(pl.DataFrame(rows, infer_schema_length=None), title=title)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -13,7 +14,10 @@ MOST = 1_000_000
 MOST_REPAIRED = 100_000
 DEEPEST = 100
 STARTS = tuple('{["-0123456789tfn')
-FENCE = re.compile(r"^```[ \t]*([\w-]*)[ \t]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^(`{3,}|~{3,})[ \t]*([\w-]*)[ \t]*\n(.*?)(?:^\1|\Z)", re.DOTALL | re.MULTILINE)
+BARE_FENCE = re.compile(r"^(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
+LONGEST_FIGURE = 300
+"""Digits: what is longer is no figure to any reader."""
 BEGIN = re.compile(
     r"""\{\s*(?:["'“}/#]|[\w$-]+\s*:)|\[\s*(?:["'“\d\[{\]/-]|[Tt]rue\b|[Ff]alse\b|null\b)"""
 )
@@ -30,15 +34,21 @@ BARE = re.compile(
 SAID = {"None": "null", "True": "true", "False": "false"}
 
 
-def fenced(text: str, *languages: str) -> str | None:
+def fenced(text: str, valid: Callable[[str], bool | None], *languages: str) -> str | None:
     """What stands between fences of one of these languages, or of none; None where nothing does.
+
+    An answer that was begun for the model has the closing fence only: `valid` text before it is it.
 
     Raises
     ------
     Unrepairable
         Several such parts: which one is meant cannot be told.
     """
-    found = [inside for name, inside in FENCE.findall(text) if name.lower() in ("", *languages)]
+    first = BARE_FENCE.search(text)
+    before = text[: first.start()] if first else ""
+    if before.strip() and "```" not in before and valid(before):
+        return before
+    found = [inside for _, name, inside in FENCE.findall(text) if name.lower() in ("", *languages)]
     if len(found) > 1:
         raise Unrepairable(f"{len(found)} fenced parts, and no way to tell which is meant")
     return found[0] if found else None
@@ -84,7 +94,7 @@ def repair_json(text: str) -> str:
         return text
     if len(text) > MOST_REPAIRED:
         raise Unrepairable(f"longer than {MOST_REPAIRED:,} characters")
-    inside = fenced(text, "json", "json5", "jsonc")
+    inside = fenced(text, json_valid, "json", "json5", "jsonc")
     source = (text if inside is None else inside).strip()
     if json_valid(source) and source[0] in "{[":
         return source
@@ -124,8 +134,12 @@ def _check(source: str, found: Any) -> None:
         raise Unrepairable("several values, where one was to be expected")
     if BARE.search(source):
         raise Unrepairable("NaN and Infinity have no JSON, or it ends within a value")
+    if re.search(rf"\d{{{LONGEST_FIGURE}}}", source):
+        raise Unrepairable(f"a figure of over {LONGEST_FIGURE} digits")
     plain = " ".join(ESCAPE.sub(_unescaped, source).split())
     leaves = [" ".join(leaf.split()) for leaf in _leaves(found)]
+    if any(plain.count(dots) != " ".join(leaves).count(dots) for dots in ("...", "…")):
+        raise Unrepairable("something was left out with dots")
     if _tokens(" ".join(leaves)) not in (_tokens(plain), _tokens(_uncommented(source))):
         raise Unrepairable("a value would be lost or changed")
     if sum(leaf in ("", "null") for leaf in leaves) > len(EMPTY.findall(plain)):

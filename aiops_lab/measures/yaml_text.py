@@ -175,7 +175,7 @@ def _misread(event: Any, text: str) -> None:
 def _mended(text: str) -> str:
     if ":" not in text and "- " not in text:
         raise Unrepairable("nothing in it looks like a mapping or list")
-    inside = fenced(text, "yaml", "yml")
+    inside = fenced(text, yaml_valid, "yaml", "yml")
     source = text if inside is None else inside
     anchors = set(re.findall(r"[:-] +&([\w-]+)", source))
     if anchors & set(re.findall(r"[:,\[-] *\*([\w-]+)", source)):

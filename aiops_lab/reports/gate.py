@@ -14,7 +14,7 @@ from aiops_lab.wording import change, figure, interval, times, visible
 
 MARKER = "<!-- aiops-lab gate -->"
 """Lets a workflow find its own comment and replace it."""
-MOST_RULES, MOST_FLIPS, MOST_CHECKS = 18, 10, 6
+MOST_RULES, MOST_FLIPS, MOST_CHECKS, MOST_OPEN = 14, 8, 5, 6
 LONGEST = 200
 FORMATTING = re.compile(r"([\\`*_\[\]<>()#|~$&{}!])")
 ACTIVE = re.compile(r"(?i)[@#]|GH-|://|www\.|[0-9a-f]{6}(?=[0-9a-f])|:(?=[\w+-]+:)")
@@ -57,7 +57,7 @@ def to_markdown(gate: Gate) -> str:
     lines += [_line(row) for row in rows[:MOST_RULES]]
     if len(rows) > MOST_RULES:
         lines.append(f"\n{len(rows) - MOST_RULES} more rules, none of them more urgent.")
-    lines += ["", *_checks(gate), *_turned(gate)]
+    lines += ["", *_unsettled(rows), *_checks(gate), *_turned(gate)]
     lines.append(
         f"Policy `{settings['policy_digest']}`, lab version {settings.get('lab_version', 'none')}; "
         f"baseline {inert(settings['baseline'])}, candidate {inert(settings['candidate'])}."
@@ -85,6 +85,14 @@ def _line(row: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{SIGNS[row['status']]} {row['status']}"]) + " |"
 
 
+def _unsettled(rows: list[dict[str, Any]]) -> list[str]:
+    """What would settle each rule that cannot be told, beyond the first, which is said above."""
+    told_ = [f"- {inert(r['rule'])}: {inert(r['settle'])}" for r in rows if r["settle"]]
+    if len(told_) < 2 or len({row["settle"] for row in rows if row["settle"]}) < 2:
+        return []
+    return ["**What would settle it**", "", *told_[:MOST_OPEN], ""]
+
+
 def _checks(gate: Gate) -> list[str]:
     open_ = [row for row in gate.preflight.to_dicts() if row["status"] != "ok"]
     if not open_:
@@ -101,10 +109,12 @@ def _turned(gate: Gate) -> list[str]:
     head = f"<details><summary>{len(lost)} questions that the candidate lost</summary>"
     shown = [
         f"- {inert(row['sample_id'], 60)}: {inert(row['metric'], 60)} "
-        f"{figure(row['baseline'])} to {figure(row['candidate'])}; {inert(row['input'] or '', 120)}"
+        f"{figure(row['baseline'], share=row['share'])} to "
+        f"{figure(row['candidate'], share=row['share'])}; {inert(row['input'] or '', 120)}"
         for row in lost[:MOST_FLIPS]
     ]
-    return [head, "", *shown, "", "</details>", ""]
+    more = [f"- and {len(lost) - MOST_FLIPS} more"] if len(lost) > MOST_FLIPS else []
+    return [head, "", *shown, *more, "", "</details>", ""]
 
 
 def _lost(gate: Gate) -> list[dict[str, Any]]:
@@ -120,6 +130,9 @@ def to_junit(gate: Gate) -> str:
     rows, lost = gate.rules.to_dicts(), _lost(gate)
     states = [row["status"] for row in rows if row["role"] != "info"]
     suite = ElementTree.Element("testsuite", name="aiops-lab gate")
+    known = ElementTree.SubElement(suite, "properties")
+    for name in ("policy_digest", "baseline", "candidate"):
+        ElementTree.SubElement(known, "property", name=name, value=_xml(gate.settings[name]))
     verdict = ElementTree.SubElement(suite, "testcase", classname="gate", name="verdict")
     _outcome(verdict, gate.verdict.status, f"{gate.verdict.headline} {gate.verdict.next_step}")
     for row in rows:

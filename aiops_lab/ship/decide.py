@@ -31,7 +31,7 @@ def status(row: Mapping[str, Any], margin: float | None) -> Status:
     if margin is None:
         found: dict[Moved, Status] = {"better": "ok", "worse": "warn"}
         return found.get(moved(row), "inconclusive")
-    if row["low"] is None:
+    if row["low"] is None or not row.get("trusted", True):
         return "inconclusive"
     worst, best = sorted(row["direction"] * end for end in (row["low"], row["high"]))
     return "ok" if worst > -margin else "fail" if best < -margin else "inconclusive"

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import NotComputable
-from aiops_lab.frames import Evals, evals
+from aiops_lab.frames import CACHED, Evals, evals
 from aiops_lab.measures import MEASURES
 from aiops_lab.result import Result
 from aiops_lab.settings import Gate as Policy
 from aiops_lab.settings import Settings
 from aiops_lab.ship import gate_words as words
-from aiops_lab.ship.behaviour import measured
+from aiops_lab.ship.behaviour import USED, measured
 from aiops_lab.ship.compare import Comparison, compare_runs
 from aiops_lab.ship.judge import Labels
 from aiops_lab.ship.pairs import columns, paired, questions
@@ -26,9 +26,15 @@ from aiops_lab.verdict import Evidence, Status, Verdict
 
 MISSING = 0.02
 """Nothing passes when more of the baseline's scored questions have no score in the candidate."""
-BLOCKING = ("same inputs", "same targets", "same scorers", "both finished", "rows read")
+BLOCKING = (
+    "same questions",
+    "same inputs",
+    "same targets",
+    "same scorers",
+    "both finished",
+    "rows read",
+)
 """Checks whose warning is enough for a gate to say that it cannot tell."""
-CACHED = r'"cached":\s*true'
 VERSION = 1
 ROW = {
     "rule": pl.String,
@@ -150,7 +156,7 @@ def release_gate(
     found = [(rule, sides[rule.name], _whole(rule, sides[rule.name], data)) for rule in asked]
     checks = _checked(checks, data, asked, given, policy_before)
     blocked = _blocked(checks)
-    rows = _decided(found, _price(whole), blocked)
+    rows = _decided(found, _price(whole), blocked, _there(data))
     rules = pl.DataFrame(rows, schema=ROW)
     return Gate(
         verdict=_verdict(rows, blocked, given, checks, _lost_slice(whole, rows)),
@@ -203,12 +209,17 @@ def _whole(rule: Rule, sides: Sides, data: Evals) -> Tested:
     if not rule.cap or not found.n or found.note:
         return found
     fresh = ~pl.col("metadata").str.contains(CACHED).fill_null(False)
-    own = data.samples.filter(pl.col("run_id") == data.run_ids[-1], fresh)
-    asked = own["sample_id"].n_unique()
-    if asked - len(sides.own) <= MISSING * asked:
+    candidate, baseline = (
+        set(data.samples.filter(pl.col("run_id") == run, fresh)["sample_id"])
+        for run in reversed(data.run_ids)
+    )
+    alone = rule.scale in ("mean", "quantile")
+    asked = len(candidate if alone else candidate & baseline)
+    lost = asked - len(sides.own if alone else sides.baseline)
+    if lost <= MISSING * asked:
         return found
-    told = f"{asked - len(sides.own)} of {asked} questions have no figure for it in the candidate"
-    return replace(found, note=told)
+    which = "the candidate" if alone else "both runs"
+    return replace(found, note=f"{lost} of {asked} questions have no figure for it in {which}")
 
 
 def _labels(
@@ -232,8 +243,18 @@ def _price(whole: Comparison | None) -> float | None:
     return whole.power["cost_of_question"][0]
 
 
+def _there(data: Evals) -> list[str]:
+    """Scores and amounts that the runs have figures for."""
+    amounts = [name for name in USED if name in data.samples.columns]
+    known = [name for name in amounts if data.samples[name].count()]
+    return [*data.scores.drop_nulls("value")["metric"].unique(maintain_order=True), *known]
+
+
 def _decided(
-    found: list[tuple[Rule, Sides, Tested]], price: float | None, blocked: list[str]
+    found: list[tuple[Rule, Sides, Tested]],
+    price: float | None,
+    blocked: list[str],
+    there: list[str],
 ) -> list[dict[str, Any]]:
     deciding = [t.p_fail if rule.decides and not t.note else None for rule, _, t in found]
     adjusted = [
@@ -247,7 +268,7 @@ def _decided(
             status = "ok"
         elif not t.note and p_fail is not None and p_fail <= ALPHA:
             status = "fail"
-        settle = words.settle(rule, t, price) if status == "inconclusive" else ""
+        settle = words.settle(rule, t, price, there) if status == "inconclusive" else ""
         if blocked:
             status, settle = "inconclusive", f"Nothing is decided: {blocked[0]}."
         known = t.baseline is not None and t.candidate is not None
@@ -294,7 +315,7 @@ def _checked(
     checks: pl.DataFrame, data: Evals, rules: list[Rule], policy: Policy, before: Any
 ) -> pl.DataFrame:
     """The preflight with what a gate asks beside: complete scores, an unchanged policy."""
-    rows = [_complete(data, {rule.metric for rule in rules if not rule.cap})]
+    rows = [_complete(data, [rule for rule in rules if not rule.cap])]
     if before is not None:
         looser = list(loosened(read_policy(before, Settings()), policy, data.better))
         told = "the policy was loosened: " + "; ".join(looser) if looser else "not loosened"
@@ -303,18 +324,30 @@ def _checked(
     return pl.concat([checks, extra])
 
 
-def _complete(data: Evals, metrics: set[str]) -> tuple[str, str, str]:
-    """Questions that the baseline has a score for and the candidate has not are not passed over."""
+def _complete(data: Evals, rules: list[Rule]) -> tuple[str, str, str]:
+    """Questions that one side has a score for and the other has not are not passed over.
+
+    So many as a quarter of a margin may be missing, and at most 2 %.
+    """
     base_run, cand_run = data.run_ids
-    scored = data.scores.drop_nulls("value").filter(pl.col("metric").is_in(sorted(metrics)))
+    metrics = sorted({rule.metric for rule in rules})
+    scored = data.scores.drop_nulls("value").filter(pl.col("metric").is_in(metrics))
+    margins = [abs(r.limit) for r in rules if r.scale == "difference" and r.limit and r.decides]
+    missing = min([MISSING, *(margin / 4 for margin in margins)])
     ids = ["metric", "sample_id"]
     baseline, candidate = (
         scored.filter(pl.col("run_id") == run).select(ids).unique() for run in (base_run, cand_run)
     )
     lost, n = baseline.join(candidate, on=ids, how="anti").height, baseline.height
     detail = f"{lost} of {n} scores of the baseline are missing in the candidate"
-    if n and lost > MISSING * n:
+    if n and lost > missing * n:
         return "complete", "inconclusive", detail
+    asked = data.samples.filter(pl.col("run_id") == base_run)["sample_id"]
+    dark = candidate.join(baseline, on=ids, how="anti")
+    dark = dark.filter(pl.col("sample_id").is_in(asked.unique().implode())).height
+    if candidate.height and dark > missing * candidate.height:
+        told = f"{dark} of {candidate.height} scores of the candidate are missing in the baseline"
+        return "complete", "inconclusive", told
     for metric in sorted(set(scored["metric"])):
         before, now = (_unscored(data, scored, metric, run) for run in (base_run, cand_run))
         if now > before + MISSING:
@@ -327,7 +360,9 @@ def _complete(data: Evals, metrics: set[str]) -> tuple[str, str, str]:
 
 
 def _unscored(data: Evals, scored: pl.DataFrame, metric: str, run: str) -> float:
-    answers = data.samples.filter(pl.col("run_id") == run).height
+    asked = data.samples.filter(pl.col("run_id") == run)
+    epochs = asked.group_by("sample_id").len()["len"].max()
+    answers = asked["sample_id"].n_unique() * (epochs if isinstance(epochs, int) else 0)
     own = scored.filter(pl.col("run_id") == run, pl.col("metric") == metric).height
     return max(0.0, 1 - own / answers) if answers else 0.0
 
@@ -367,10 +402,14 @@ def _verdict(
         status, headline = "fail", f"{headline} The policy counts that as a failure."
     if status == "ok" and lost:
         step = f"The policy is kept, but look at {lost} before releasing."
-    looser = checks.filter((pl.col("check") == "policy") & (pl.col("status") == "warn"))
-    if looser.height:
-        step = f"{step} Mind that {looser['detail'][0]}."
+    looser = pl.col("check") == "policy"
+    for row in checks.filter(status="warn").sort(looser, descending=True).head(1).to_dicts():
+        step = f"{step} Mind that {row['detail']}." if not blocked else step
     evidence = tuple(
-        Evidence(r["rule"], r["value"], r["low"], r["high"], r["limit"], r["status"]) for r in rows
-    )
+        Evidence(
+            r["rule"], r["value"], r["low"], r["high"], r["limit"], r["status"],
+            bool(r["share"] and r["scale"] == "difference"),
+        )
+        for r in rows
+    )  # fmt: skip
     return Verdict(status, headline, evidence, step)

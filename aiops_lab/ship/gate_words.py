@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import polars as pl
 
 from aiops_lab.ship.behaviour import USED
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import ALPHA, Tested
 from aiops_lab.stats.power import questions_needed
-from aiops_lab.wording import change, figure, interval, times
+from aiops_lab.wording import change, figure, interval, listing, times
 
 Row = dict[str, Any]
 
@@ -47,6 +51,36 @@ def told_slice(row: Row) -> str:
     return f"{row['metric']} in {row['by']} {row['slice']}, {moved} {ends},"
 
 
+def margins(row: Row, value: float | None) -> float | None:
+    """The way from the limit to a value, right of it where kept; from limit to no change is 1."""
+    if value is None:
+        return None
+    limit, ideal = row["limit"], 0.0
+    if "ratio" in row["scale"]:
+        if value <= 0:
+            return None
+        value, limit = math.log(value), math.log(limit)
+    elif row["scale"] == "mean" and row["direction"] > 0:
+        ideal = 1.0 if row["share"] else 2 * limit
+    return row["direction"] * (value - limit) / (abs(ideal - limit) or 1.0)
+
+
+def _room(row: Row) -> float:
+    """How far the near end of a rule's interval lies from its limit, in margins."""
+    found = margins(row, row["low"] if row["direction"] > 0 else row["high"])
+    return math.inf if found is None else found
+
+
+def told_again(repeated: pl.DataFrame) -> str:
+    """How the gate would decide on the baseline asked again (A/A); nothing where not known."""
+    if not repeated.height:
+        return ""
+    row = repeated.row(0, named=True)
+    ok, fail = (figure(row[key], share=True) for key in ("ok", "fail"))
+    ends = interval(row["low"], row["high"], share=True)
+    return f" The baseline asked again passes its own gate in {ok}, fails in {fail} {ends}."
+
+
 def _limit(row: Row) -> str:
     if row["scale"] == "difference":
         return change(row["limit"], share=row["share"])
@@ -75,31 +109,38 @@ def verdict(status: str, rows: list[Row], blocked: list[str]) -> tuple[str, str]
             )
         return f"Do not release: {broken} broken: {clauses}{more}.", step
     if status == "inconclusive":
-        worst = max(by["inconclusive"], key=lambda row: row["p_ok"] or 1.0)
-        others = len(by["inconclusive"]) - 1
-        more = f" {others} more rules cannot be told either." if others else ""
+        # one with figures says more than one without
+        worst = max(by["inconclusive"], key=lambda r: (r["value"] is not None, r["p_ok"] or 1.0))
+        others = [name(row) for row in by["inconclusive"] if row is not worst]
+        more = f" Nor whether {listing(others)} {_keep(others)}." if others else ""
         headline = f"Cannot tell whether {name(worst)} keeps its limit: {told(worst)}.{more}"
         return headline, worst["settle"] or "Ask more questions."
-    nearest = max(rows, key=lambda row: row["p_ok"] or 0.0)
-    kept = "the rule is" if len(rows) == 1 else f"all {len(rows)} rules are"
-    headline = (
-        f"Release: {kept} kept; the nearest to its limit is {name(nearest)}: {told(nearest)}."
-    )
+    nearest = min(rows, key=_room)
+    kept = f"all {len(rows)} rules are kept; the nearest to its limit is"
+    headline = f"Release: {'the rule is kept:' if len(rows) == 1 else kept} {name(nearest)}"
+    headline += f"{'' if len(rows) == 1 else ':'} {told(nearest)}."
     return headline, "Nothing in the policy speaks against a release."
 
 
-def settle(rule: Rule, found: Tested, price: float | None) -> str:
-    """What would settle a rule that is inconclusive."""
+def _keep(names: list[str]) -> str:
+    return "keeps its own" if len(names) == 1 else "keep theirs"
+
+
+def settle(rule: Rule, found: Tested, price: float | None, there: Sequence[str] = ()) -> str:
+    """What would settle a rule that is inconclusive; `there` is what the runs have figures for."""
     if found.note:
         return f"This cannot be decided: {found.note}."
     if found.n == 0:
-        return f"Nothing was evaluated: no question has {rule.metric} in both runs."
+        near = difflib.get_close_matches(rule.metric, there, 1)
+        hint = f"; the runs have {near[0]}" if near else ""
+        return f"Nothing was evaluated: no question has {rule.metric} in both runs{hint}."
     if found.n == 1:
         return "One question settles nothing: ask more."
     if found.least is not None and found.least > ALPHA:
         needed = perfect(rule)
         so_many = f": ask at least {figure(needed, digits=2)}" if needed else ""
-        return f"Cannot pass with {found.n} questions even with a perfect record{so_many}."
+        gains = " (fewer do where answers are gained)" if rule.scale == "difference" else ""
+        return f"Cannot pass with {found.n} questions even with a perfect record{so_many}{gains}."
     needs = required(rule, found)
     clauses = [
         f"about {figure(n - found.n, digits=2)} more questions if {what}{_cost(n - found.n, price)}"

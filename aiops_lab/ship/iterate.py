@@ -240,6 +240,10 @@ def _verdict(
     low, high = last["low_corrected"], last["high_corrected"]
     near, far = (low, high) if sign > 0 else (high, low)
     status: Status = "inconclusive"
+    if shared.doubts:
+        headline = f"These runs cannot be held together: {shared.doubts[0]}."
+        step = "Run the prompts over the same questions with the same scorer."
+        return Verdict(status, headline, (), step)
     if target is not None and near is not None and far is not None and shared.trusted:
         cleared = sign * (near - target) >= 0
         status = "ok" if cleared else "fail" if sign * (far - target) < 0 else "inconclusive"

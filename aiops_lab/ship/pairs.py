@@ -124,7 +124,7 @@ def columns(part: pl.DataFrame) -> tuple[Any, Any, Any]:
 def difference(part: pl.DataFrame, *, bounded: bool | None = None) -> dict[str, Any]:
     """The paired difference of some questions, and whether their values are shares."""
     found = moves(*columns(part), bounded=bounded)
-    return {**asdict(found.summary()), "share": found.bounded}
+    return {**asdict(found.summary()), "share": found.bounded, "trusted": found.trusted}
 
 
 def apart(scores: pl.DataFrame, baseline: str, candidate: str) -> list[dict[str, Any]]:

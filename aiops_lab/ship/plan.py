@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from aiops_lab.errors import BadSettings
 from aiops_lab.frames import Evals, evals
 from aiops_lab.result import Result
 from aiops_lab.settings import Settings
 from aiops_lab.ship.gate import sides_of
 from aiops_lab.ship.gate_words import perfect, required
-from aiops_lab.ship.operating import chances, simulated
+from aiops_lab.ship.operating import chances, levelled, simulated
 from aiops_lab.ship.policy import Rule, plain, policy_digest, read_policy, rules_of
 from aiops_lab.ship.rules import Sides, Tested, tested
+from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import figure, listing
 
@@ -23,8 +25,10 @@ POWER = 0.8
 REPLICATES = 2_000
 MUCH = 0.4
 """Of a margin above this twice the loss cannot be: only the chance to pass is planned for."""
+OWN_EPOCHS = "the baseline's own epochs"
 MOST = 20_000
 """Above so many questions the formula stands without simulation."""
+REPEATED = pl.Schema((name, pl.Float64) for name in ("ok", "fail", "low", "high", "inconclusive"))
 ROW = {
     "rule": pl.String,
     "metric": pl.String,
@@ -52,8 +56,11 @@ class Plan(Result):
     rules
         A row a rule: n questions at hand, `perfect` (the fewest with which a perfect record
         passes), `planned` (with which nothing changed passes, and a loss of two margins fails, 4
-        times in 5), `pass_now` (the chance to pass with n when nothing changed), `cost_usd` of
-        planned questions in the candidate, status.
+        times in 5; of a floor: with which the score seen passes), `pass_now` (the chance to pass
+        with n when nothing changed), `cost_usd` of planned questions in the candidate, status.
+    repeated
+        The baseline asked again and held against itself (A/A), by its own epochs: ok, fail (with
+        its 99 % interval low, high), inconclusive; no row where it answers each question once.
     settings
         All that is needed to do it again; `variation` says where the variation between two runs
         was taken from.
@@ -61,6 +68,7 @@ class Plan(Result):
 
     verdict: Verdict
     rules: pl.DataFrame
+    repeated: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,14 +88,22 @@ def plan_gate(
     """
     given = read_policy(policy, getattr(lab, "settings", None) or Settings())
     names = [baseline] if candidate is None else [baseline, candidate]
-    data, variation = _two_runs(evals(lab, *names), seed)
+    whole = evals(lab, *names)
+    if len({*whole.run_ids}) < len(whole.run_ids):
+        raise BadSettings(f"baseline and candidate are the same run, {whole.run_ids[0]}")
+    data, variation = _two_runs(whole, seed)
     asked = rules_of(given, data.better)
     sides = sides_of(data, asked, given.cluster)
+    again, source = _two_runs(whole.only(whole.run_ids[0]), seed)
+    repeats = sides_of(again, asked, given.cluster) if source == OWN_EPOCHS else {}
+    repeats = {name: _of_all_epochs(own) for name, own in repeats.items()}
+    sides = repeats if variation == OWN_EPOCHS else sides
     price = _price(data)
     rows = [_row(rule, sides[rule.name], price, seed) for rule in asked]
     return Plan(
         verdict=_verdict([row for row in rows if row["role"] != "info"]),
         rules=pl.DataFrame(rows, schema=ROW),
+        repeated=_repeated([(r, repeats[r.name]) for r in asked if r.name in repeats], seed),
         settings={
             "baseline": data.run_ids[0],
             "candidate": None if candidate is None else data.run_ids[1],
@@ -98,6 +114,22 @@ def plan_gate(
             **data.origin,
         },
     )
+
+
+def _of_all_epochs(sides: Sides) -> Sides:
+    """Differences of runs with all epochs, out of those between the two halves of one."""
+    b, c = sides.baseline, sides.candidate
+    return replace(sides, candidate=b + (c - b) / np.sqrt(2))
+
+
+def _repeated(pairs: list[tuple[Rule, Sides]], seed: int) -> pl.DataFrame:
+    drawn = [pair for pair in pairs if simulated(*pair)]
+    if not drawn:
+        return pl.DataFrame(schema=REPEATED)
+    n = max(len(sides.baseline) for _, sides in drawn)
+    ok, fail = chances(drawn, n, 0.0, REPLICATES, np.random.default_rng(seed))
+    ends = exact_share_interval(round(fail * REPLICATES), REPLICATES, 0.99)
+    return pl.DataFrame([(ok, fail, *ends, 1 - ok - fail)], schema=REPEATED, orient="row")
 
 
 def _two_runs(data: Evals, seed: int) -> tuple[Evals, str]:
@@ -114,7 +146,7 @@ def _two_runs(data: Evals, seed: int) -> tuple[Evals, str]:
             frame = getattr(data, name)
             half = pl.col("epoch").rank("dense").over("sample_id") % 2 == 0
             frames[name] = pl.concat([frame.filter(~half), frame.filter(half).with_columns(again)])
-        return data.with_runs([run, twin], frames), "the baseline's own epochs"
+        return data.with_runs([run, twin], frames), OWN_EPOCHS
     ids = data.samples["sample_id"].unique(maintain_order=True)
     shuffled = dict(zip(ids, ids.sample(fraction=1, shuffle=True, seed=seed), strict=True))
     frames = {
@@ -132,7 +164,7 @@ def _two_runs(data: Evals, seed: int) -> tuple[Evals, str]:
 
 
 def _row(rule: Rule, sides: Sides, price: float | None, seed: int) -> dict[str, Any]:
-    found = tested(rule, sides)
+    found, sides = tested(rule, sides), levelled(rule, sides)
     least, n = perfect(rule) if found.least is not None else None, found.n
     planned = _planned(rule, sides, found, least, seed)
     now = _chances(rule, sides, n, seed)[0] if n > 1 and simulated(rule, sides) else None
@@ -159,6 +191,9 @@ def _row(rule: Rule, sides: Sides, price: float | None, seed: int) -> dict[str, 
 def _planned(rule: Rule, sides: Sides, found: Tested, least: int | None, seed: int) -> int | None:
     """The fewest questions with which both chances are at least 4 in 5, by bisection."""
     none = 1.0 if rule.scale == "ratio" else 0.0
+    if rule.scale == "mean" and found.value is not None and _kept(rule, found.value):
+        needed = required(rule, found).get("the change seen is true") or 0
+        return max(needed, least or 0) or None
     if rule.scale == "mean" or rule.limit == none or not simulated(rule, sides):
         return None
     guess = required(rule, found).get("nothing changed") or least or 30
@@ -174,6 +209,10 @@ def _planned(rule: Rule, sides: Sides, found: Tested, least: int | None, seed: i
         enough = min(_chances(rule, sides, middle, seed)) >= POWER
         low, high = (low, middle) if enough else (middle, high)
     return high
+
+
+def _kept(rule: Rule, value: float) -> bool:
+    return rule.direction * (value - rule.limit) > 0
 
 
 def _chances(rule: Rule, sides: Sides, n: int, seed: int) -> tuple[float, float]:
@@ -205,10 +244,15 @@ def _verdict(rows: list[dict[str, Any]]) -> Verdict:
         for row in rows
         if row["status"] == "inconclusive" and (row["pass_now"] is not None or row["note"])
     ]
-    needed = max((row["planned"] or row["perfect"] or 0 for row in rows), default=0)
-    step = f"Ask {figure(needed, digits=2)} questions, or accept a wider margin."
+    needed = max(row["planned"] or row["perfect"] or 0 for row in never or weak or rows)
+    other = "accept a wider margin"
+    if all(row["rule"].endswith((" floor", " ceiling")) for row in never or weak):
+        other = "move the floor"
+    elif all(row["rule"].endswith(" cap") for row in never or weak):
+        other = "raise the cap"
+    step = f"Ask {figure(needed, digits=3)} questions, or {other}."
     if not needed:
-        step = "Accept a wider margin, or ask more questions."
+        step = f"{other.capitalize()}, or ask more questions."
     if never:
         told = listing(
             f"{row['rule']} "
@@ -222,5 +266,10 @@ def _verdict(rows: list[dict[str, Any]]) -> Verdict:
         )
         headline = f"A change that changes nothing passes less than 4 times in 5: {told}."
         return Verdict("inconclusive", headline, evidence, step)
-    headline = f"{rows[0]['n']} questions are enough: a change that changes nothing passes 4 in 5."
-    return Verdict("ok", headline, evidence, "Run the candidate on the same questions.")
+    n = min(row["n"] for row in rows)
+    headline = f"{n} questions are enough: what changes nothing passes each rule 4 times in 5."
+    step = "Run the candidate on the same questions."
+    if needed > n:
+        told = figure(needed, digits=3)
+        step += f" To find a loss of two margins as often, ask {told}."
+    return Verdict("ok", headline, evidence, step)

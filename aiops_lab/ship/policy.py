@@ -145,7 +145,7 @@ def _cap(name: str, value: float | str) -> Rule:
     quantile = int(found[2]) / 100 if found else None
     rise = RISE.fullmatch(value.strip()) if isinstance(value, str) else None
     if name in RATES:
-        if rise and rise[2] != "%":
+        if rise and rise[2] != "%" and len(rise[1]) < 10 and float(rise[1]) < 100:
             return Rule(**rule, scale="difference", limit=float(rise[1]) / 100)
         if isinstance(value, str) or not 0 <= value <= 1:
             raise BadSettings(f'gate.caps.{name} is a rate (0.05) or a rise ("+2 points")')

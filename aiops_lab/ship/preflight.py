@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from aiops_lab.frames import Evals
+from aiops_lab.frames import CACHED, Evals
 from aiops_lab.ship.changes import settings
 from aiops_lab.wording import figure, listing
 
@@ -15,10 +15,13 @@ ENOUGH_MATCHED = 0.5
 WELL_MATCHED = 0.95
 MANY_LOST, TOO_MANY_LOST = 0.02, 0.2
 """Shares of answers without a score from which a comparison is doubtful, and cannot be made."""
+OTHER_SCALE = 5
+"""Scores of so much are no shares."""
 FAR_APART = 7
 """Days between two runs after which a provider may have changed under them."""
 ALIKE, ENOUGH_ANSWERS, A_LABEL = 0.9, 10, 30
 """One text in this share of at least so many answers is suspect; shorter ones may be labels."""
+FILLERS, FILLERS_AND_NUMBERS = r"[\s\p{P}]+", r"[\s\d\p{P}]+"
 SAMPLING = ("limit", "shuffle", "shuffled", "sample_shuffle", "sample_id", "num_fewshot", "seed")
 """Settings that decide which questions are asked, and how."""
 SCHEMA = {"check": pl.String, "status": pl.String, "detail": pl.String}
@@ -28,8 +31,10 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
     """A row a check: check, status (ok, warn or inconclusive), detail."""
     rows = [
         _matched(data, baseline, candidate),
+        _task(data),
         *_unchanged(data, baseline, candidate),
-        *_same(data),
+        *_same(data, baseline, candidate),
+        *_same_scale(data),
         _finished(data),
         _shared(data),
         *_lost(data),
@@ -59,6 +64,18 @@ def _matched(data: Evals, baseline: str, candidate: str) -> tuple[str, str, str]
     return "same questions", status, detail
 
 
+def _task(data: Evals) -> tuple[str, str, str]:
+    """Under the same ids two tasks may ask different questions."""
+    tasks = data.runs["task"].drop_nulls().unique(maintain_order=True).to_list()
+    if data.runs["task"].null_count():
+        return "same task", "ok", "not known: a log names no task"
+    if len(tasks) == 1:
+        return "same task", "ok", f"both {tasks[0]}"
+    asked = data.samples.group_by("run_id").agg(pl.col("input_digest").count())["input_digest"]
+    told = f"the runs are of different tasks: {listing(tasks)}"
+    return "same task", "warn" if all(asked) else "inconclusive", told
+
+
 def _unchanged(data: Evals, baseline: str, candidate: str) -> Iterator[tuple[str, str, str]]:
     """The same id must mean the same question and the same target."""
     first = data.samples.sort("epoch").unique(["run_id", "sample_id"], keep="first")
@@ -76,17 +93,63 @@ def _unchanged(data: Evals, baseline: str, candidate: str) -> Iterator[tuple[str
             detail = f"{changed} of {known.height} {what}s changed under the same id"
             many = changed > (1 - ENOUGH_MATCHED) * known.height
             yield f"same {what}s", "inconclusive" if many else "warn" if changed else "ok", detail
+    known = both.drop_nulls(["prompt_digest", "prompt_digest_then"])
+    changed = known.filter(pl.col("prompt_digest") != pl.col("prompt_digest_then")).height
+    detail = f"{changed} of {known.height} prompts changed under the same id"
+    if not known.height:
+        yield "same prompts", "ok", "not known: the log keeps no prompts"
+    elif changed in (0, known.height):  # all of them: that is the change that is compared
+        yield "same prompts", "ok", detail
+    else:
+        yield "same prompts", "warn", f"{detail}, the others did not"
 
 
-def _same(data: Evals) -> Iterator[tuple[str, str, str]]:
+def _same(data: Evals, baseline: str, candidate: str) -> Iterator[tuple[str, str, str]]:
+    asked = data.samples.filter(pl.col("run_id") == baseline).select("sample_id", "input_digest")
+    known = bool(asked.height) and asked["input_digest"].null_count() == 0
     for what, column in (("scorers", "scorer_version"), ("dataset", "dataset_version")):
         versions = data.runs[column].drop_nulls().unique(maintain_order=True).to_list()
         if data.runs[column].null_count():
-            yield f"same {what}", "ok", f"not known: a log names no {what}"
-        elif len(versions) > 1:
-            yield f"same {what}", "warn", f"the {what} differ: {listing(versions)}"
+            judges = _judges(data, baseline, candidate) if what == "scorers" else []
+            told = judges[0] if judges else f"not known: a log names no {what}"
+            yield f"same {what}", "warn" if judges else "ok", told
+        elif len(versions) > 1:  # of the same inputs, another version of the dataset is only a name
+            status = "inconclusive" if what == "dataset" and not known else "warn"
+            yield f"same {what}", status, f"the {what} differ: {listing(versions)}"
         else:
             yield f"same {what}", "ok", f"both {versions[0]}"
+
+
+def _judges(data: Evals, baseline: str, candidate: str) -> list[str]:
+    """Scores that something else gave in each run."""
+    own = data.scores.drop_nulls("value").group_by("metric", "run_id", maintain_order=True)
+    by = own.agg(pl.col(kind).drop_nulls().unique().sort() for kind in ("scorer", "scorer_kind"))
+    left, right = (by.filter(pl.col("run_id") == run) for run in (baseline, candidate))
+    both = left.join(right, on="metric", maintain_order="left")
+    return [
+        f"{row['metric']} was scored by {listing(row[kind])}, then by {listing(row[other])}"
+        for row in both.to_dicts()
+        for kind in ("scorer", "scorer_kind")
+        if (other := f"{kind}_right") and row[kind] and row[other] and row[kind] != row[other]
+    ]
+
+
+def _same_scale(data: Evals) -> Iterator[tuple[str, str, str]]:
+    """Shares beside scores that go up to 100: one name for two things."""
+    tops = (
+        data.scores.drop_nulls("value")
+        .group_by("metric", maintain_order=True)
+        .agg(
+            least=pl.col("value").filter(pl.col("run_id") == data.run_ids[0]).max(),
+            most=pl.col("value").filter(pl.col("run_id") == data.run_ids[-1]).max(),
+        )
+    )
+    for metric, *ends in tops.drop_nulls().iter_rows():
+        if min(ends) <= 1 and max(ends) >= OTHER_SCALE:
+            told = (
+                f"{metric} goes up to {figure(ends[0])} in one run, {figure(ends[1])} in the other"
+            )
+            yield "same scale", "inconclusive", told
 
 
 def _finished(data: Evals) -> tuple[str, str, str]:
@@ -110,7 +173,7 @@ def _lost(data: Evals) -> Iterator[tuple[str, str, str]]:
             f"{side} scored",
             status,
             f"{answers.height - judged} of {answers.height} answers of the {side} have no score "
-            f"({figure(lost, share=True)}), {failed} of them or others are errors",
+            f"({figure(lost, share=True)}); {failed} ended in an error",
         )
 
 
@@ -164,7 +227,7 @@ def _days(data: Evals) -> tuple[str, str, str]:
 
 def _cached(data: Evals) -> Iterator[tuple[str, str, str]]:
     """Answers out of a cache say nothing of latency and cost."""
-    cached = pl.col("metadata").str.contains(r'"cached":\s*true')
+    cached = pl.col("metadata").str.contains(CACHED)
     for side, run in zip(("baseline", "candidate"), data.run_ids, strict=True):
         own = data.samples.filter(pl.col("run_id") == run)
         count = own.filter(cached).height
@@ -179,13 +242,24 @@ def _one_answer(data: Evals) -> Iterator[tuple[str, str, str]]:
         own = data.samples.filter(pl.col("run_id") == run).drop_nulls("output")
         if own["sample_id"].n_unique() < ENOUGH_ANSWERS:
             continue
-        near = own["output"].str.to_lowercase().str.replace_all(r"[\s\d\p{P}]+", " ")
-        text, count = near.value_counts(sort=True).row(0)
-        if count < ALIKE * own.height:
-            continue
+        text, count = _most_given(own["output"], FILLERS)
         detail = f"{count} of {own.height} answers of the {side} are the same text"
         label = len(text) <= A_LABEL
+        if count < ALIKE * own.height:
+            text, count = _most_given(own["output"], FILLERS_AND_NUMBERS)
+            asked = own["target"].drop_nulls()
+            _, wanted = _most_given(asked, FILLERS_AND_NUMBERS) if asked.len() else ("", 0)
+            if count < ALIKE * own.height or wanted >= ALIKE * own.height:  # numbers were wanted
+                continue
+            detail = f"{count} of {own.height} answers of the {side} differ in their numbers only"
+            label = True
         yield f"{side} answers differ", "warn" if label else "inconclusive", detail
+
+
+def _most_given(texts: pl.Series, passed_over: str) -> tuple[str, int]:
+    """The text that is given most, and how often; case and what is passed over left out."""
+    near = texts.str.to_lowercase().str.replace_all(passed_over, " ").str.strip_chars()
+    return near.value_counts(sort=True).row(0)
 
 
 def _copied(data: Evals, baseline: str, candidate: str) -> tuple[str, str, str]:

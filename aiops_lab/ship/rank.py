@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -15,6 +15,7 @@ from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.frames import Evals, evals
 from aiops_lab.result import Result
 from aiops_lab.ship.pairs import questions
+from aiops_lab.ship.preflight import preflight
 from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.paired import FEWEST_CLUSTERS, moves
 from aiops_lab.stats.power import questions_needed
@@ -22,6 +23,8 @@ from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import figure, interval, listing
 
+MISSING = 0.02
+"""Nothing is ranked when more of the questions have no score in some run."""
 USED = ("cost_usd", "latency_s", "tokens")
 PAIR = {
     **dict.fromkeys(("first", "second"), pl.Int64),
@@ -37,7 +40,8 @@ class Shared:
     """The scores of some runs on the questions that all of them answered.
 
     `values` has a row a question and a column a run (means over epochs), `clusters` the cluster
-    of each question or None, `direction` is 1 where higher is better, else -1.
+    of each question or None, `direction` is 1 where higher is better, else -1; `asked` counts the
+    questions that any of them answered, `doubts` says why nothing can be decided on them.
     """
 
     metric: str
@@ -46,6 +50,8 @@ class Shared:
     values: Floats
     clusters: NDArray | None
     samples: pl.DataFrame
+    asked: int
+    doubts: tuple[str, ...] = ()
 
     @property
     def share(self) -> bool:
@@ -84,7 +90,8 @@ def shared_scores(data: Evals, metric: str | None, cluster: str | None) -> Share
         )
     metric = str(metric or common[0])
     samples = questions(data.samples, cluster)
-    wide = _wide(scores.filter(pl.col("metric") == metric), "value", data.run_ids).drop_nulls()
+    every = _wide(scores.filter(pl.col("metric") == metric), "value", data.run_ids)
+    wide, asked = every.drop_nulls(), every.height
     if not wide.height:
         raise NotComputable(f"no question has a score {metric!r} in every run")
     known = samples.filter(pl.col("sample_id").is_in(wide["sample_id"].implode()))
@@ -100,7 +107,19 @@ def shared_scores(data: Evals, metric: str | None, cluster: str | None) -> Share
         wide.select(data.run_ids).to_numpy(),
         None if named.null_count() else named.rank("dense").to_numpy(),
         known,
+        asked,
+        tuple(_doubts(data, metric, wide.height, asked)),
     )
+
+
+def _doubts(data: Evals, metric: str, n: int, asked: int) -> Iterator[str]:
+    """Why the runs cannot be held against each other: questions left out, unlike the first run."""
+    if asked - n > MISSING * asked:
+        yield f"only {n} of {asked} questions have a score {metric!r} in every run"
+    first, *others = data.run_ids
+    for run in others:
+        checks = preflight(data.only(first, run), first, run).filter(status="inconclusive")
+        yield from (f"{run} and {first}: {detail}" for detail in checks["detail"])
 
 
 def _wide(rows: pl.DataFrame, value: str, run_ids: list[str]) -> pl.DataFrame:
@@ -349,9 +368,13 @@ def _verdict(board: pl.DataFrame, pairs: pl.DataFrame, shared: Shared) -> Verdic
     evidence = tuple(Evidence(r["run_id"], r["mean"], r["low"], r["high"]) for r in rows)
     told = f"{shared.metric} {figure(first['mean'], share=share)}"
     told += f" {interval(first['low'], first['high'], share=share)}"
-    if not rivals:
+    if not rivals and not shared.doubts:
         headline = f"{first['run_id']} is best: {told}, clearly better than every other run."
         return Verdict("ok", headline, evidence, f"Take {first['run_id']}.")
+    if shared.doubts:
+        headline = f"These runs cannot be ranked: {shared.doubts[0]}."
+        step = "Run all of them over the same questions with the same scorer."
+        return Verdict("inconclusive", headline, evidence, step)
     names = listing(row["run_id"] for row in [first, *rivals])
     worse = f"; {len(others) - len(rivals)} clearly worse" if len(rivals) < len(others) else ""
     headline = f"Cannot tell which is best of {names}: the first has {told}{worse}."

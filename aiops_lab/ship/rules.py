@@ -18,6 +18,8 @@ from aiops_lab.stats.single import p_mean, single_mean
 
 Values = NDArray[np.float64]
 ALPHA = 0.05
+OTHER_SCALE = 5
+"""Scores of so much are no shares."""
 ALIKE = 3
 """From so many on, amounts that are all the same are taken at their word."""
 LEVEL = 0.90
@@ -112,7 +114,7 @@ def _ratio(rule: Rule, sides: Sides) -> Tested:
         told = "every question changed by the same factor"
         certain = Tested(found.n, *_means(sides), value, end, end, p_ok, p_fail)
         return replace(certain, method=told)
-    low, high = found.interval(LEVEL)
+    low, high = found.exact_interval(LEVEL)
     low, high = (None if end is None else math.exp(end) for end in (low, high))
     limit, value = math.log(rule.limit), math.exp(found.difference)
     return _of_moves(rule, found, limit, low, high, value, None, _means(sides))
@@ -148,9 +150,20 @@ def _of_moves(
         error=found.wide or found.error,
         least=least,
         share=found.bounded,
-        note="" if found.trusted else "too few clusters to honour: five are the least",
+        note=_doubt(found, abs(limit)) if rule.scale == "difference" else _few(found),
         method=found.summary(LEVEL).method,
     )
+
+
+def _few(found: Moves) -> str:
+    return "" if found.trusted else "too few clusters or questions: five are the least"
+
+
+def _doubt(found: Moves, margin: float) -> str:
+    """Why this rule cannot decide: too little to go by, or a margin that no loss can break."""
+    if found.bounded and margin >= 1:
+        return f"no score between 0 and 1 can lose {margin:g} (two points are 0.02)"
+    return _few(found)
 
 
 def _mean(rule: Rule, sides: Sides) -> Tested:
@@ -168,7 +181,9 @@ def _mean(rule: Rule, sides: Sides) -> Tested:
     least = None
     if inside and 0 < rule.limit < 1 and np.isin(x, (0, 1)).all():
         least = (rule.limit if rule.direction > 0 else 1 - rule.limit) ** found.n
-    few = "too few to honour" in found.method
+    few = "too few clusters to honour: five are the least" * ("too few to" in found.method)
+    if not amount and 0 < rule.limit <= 1 and x.size and x.max() >= OTHER_SCALE:
+        few = f"the limit {rule.limit:g} is one of shares, and scores go up to {x.max():g}"
     return Tested(
         n=found.n,
         baseline=_mean_of(sides.baseline),
@@ -181,7 +196,7 @@ def _mean(rule: Rule, sides: Sides) -> Tested:
         error=found.standard_error,
         least=least,
         share=inside,
-        note="too few clusters to honour: five are the least" if few else "",
+        note=few,
         method=found.method,
     )
 
@@ -211,7 +226,9 @@ def _quantile(rule: Rule, sides: Sides) -> Tested:
 def _quantile_ratio(rule: Rule, sides: Sides) -> Tested:
     """The ratio of two quantiles; p-values from the width of the bootstrap interval."""
     q, b, c = rule.quantile or 0.5, sides.baseline, sides.candidate
-    found = quantile_bootstrap(b, c, q, sides.clusters, statistic="ratio", level=LEVEL)
+    found = quantile_bootstrap(
+        b, c, q, sides.clusters, statistic="ratio", level=LEVEL, limit=rule.limit
+    )
     if b.size == 0:
         return Tested(0)
     known = {
@@ -227,21 +244,15 @@ def _quantile_ratio(rule: Rule, sides: Sides) -> Tested:
         return Tested(**known, note=f"the ratio of {100 * q:.0f} % quantiles: {told}")
     width = math.log(found.high / found.low) / (2 * float(special.ndtri(0.95)))
     away = rule.direction * math.log(found.estimate / rule.limit) / width
+    above = found.beyond or 0.0  # a cap is kept below it
     return Tested(
         **known,
         low=found.low,
         high=found.high,
-        p_ok=_p(-away, found.low, found.high, rule),
-        p_fail=float(special.ndtr(away)),
+        p_ok=max(float(special.ndtr(-away)), above),
+        p_fail=max(float(special.ndtr(away)), 1 - above),
         error=width,
     )
-
-
-def _p(away: float, low: float, high: float, rule: Rule) -> float:
-    """The p-value, on the side of 5 % on which the interval's near end lies."""
-    near_clears = high < rule.limit if rule.direction < 0 else low > rule.limit
-    p = float(special.ndtr(away))
-    return min(p, ALPHA) if near_clears else max(p, ALPHA + 1e-9)
 
 
 def _means(sides: Sides) -> tuple[float, float]:

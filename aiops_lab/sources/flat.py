@@ -28,6 +28,7 @@ TRUE, FALSE = (
     ("true", "1", "1.0", "yes", "pass", "passed"),
     ("false", "0", "0.0", "no", "fail", "failed"),
 )
+BLANK = ("error", "cluster")
 ABSENT = ("", "nan", "null", "none", "na", "n/a")
 
 
@@ -92,7 +93,7 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     used |= {"_place", "value", *columns}
     rest = [name for name in frame.columns if name not in used and name != "metadata"]
     found = found.with_columns(_metadata(frame, rest).alias("metadata"))
-    found = _defaults(found, default_run)
+    found = _defaults(_blanks(found), default_run)
     tall = _tall(found, frame, metrics)
     typed, problems = _typed(tall)
     typed, more = _keyed(typed)
@@ -186,6 +187,23 @@ def as_object(text: str | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"metadata": found}
 
 
+def _blanks(found: pl.DataFrame) -> pl.DataFrame:
+    """An empty error or cluster is none, and neither is an error that is false."""
+    texts = [name for name in BLANK if name in found.columns]
+    no_error = ABSENT + (FALSE if "error" in texts else ())
+    return found.with_columns(
+        pl.when(
+            ~pl.col(name)
+            .cast(pl.String)
+            .str.strip_chars()
+            .str.to_lowercase()
+            .is_in(no_error if name == "error" else ABSENT)
+        ).then(pl.col(name))
+        for name in texts
+        if not found.schema[name].is_nested()
+    )
+
+
 def _defaults(found: pl.DataFrame, default_run: str) -> pl.DataFrame:
     if "run_id" not in found.columns:
         found = found.with_columns(run_id=pl.lit(default_run))
@@ -218,10 +236,15 @@ def _tall(found: pl.DataFrame, frame: pl.DataFrame, metrics: list[str]) -> pl.Da
 def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     """Cast each column to its canonical type; rows with a value that does not fit are set aside."""
     schema = {**CANONICAL, "_place": pl.Int64}
-    texts = found.with_columns(
-        (pl.col(c).struct.json_encode() if isinstance(found.schema[c], pl.Struct) else pl.col(c))
-        for c in found.columns
-    )
+    nested = {
+        name: pl.struct(name).struct.json_encode().alias(name)
+        if isinstance(dtype, pl.List | pl.Array)
+        else pl.col(name).struct.json_encode()
+        for name, dtype in found.schema.items()
+        if dtype.is_nested() and schema[name] != pl.List(pl.String)
+    }
+    binary = pl.col(pl.Binary).map_elements(lambda b: b.decode("utf-8", "replace"), pl.String)
+    texts = found.with_columns(*nested.values()).with_columns(binary)
     cast = texts.select(_cast(texts, name, schema[name]) for name in texts.columns)
     bad = pl.Series([False] * found.height, dtype=pl.Boolean)
     problems: list[Problem] = []
@@ -255,7 +278,9 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.String or (given == dtype and not given.is_float()) or given == pl.Null:
         return column.cast(dtype)
     if isinstance(dtype, pl.List):
-        return column.map_elements(_tags, pl.List(pl.String)) if given == pl.String else column
+        if isinstance(given, pl.List):
+            return column.cast(pl.List(pl.String), strict=False)
+        return column.cast(pl.String).map_elements(_tags, pl.List(pl.String))
     if given != pl.String:
         if dtype == pl.Float64:
             number = column.cast(pl.Float64, strict=False)
@@ -278,7 +303,8 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
 
 def _integral(values: pl.Series) -> bool:
     known = values.drop_nulls()
-    return bool(known.is_finite().all() and (known == known.round()).all())
+    whole = known.is_finite().all() and (known == known.round()).all()
+    return bool(whole and (known.abs() < 2**53).all())
 
 
 def _tags(text: str) -> list[str]:

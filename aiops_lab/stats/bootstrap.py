@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,13 +33,17 @@ Draw = Callable[[int], NDArray]
 
 @dataclass(frozen=True)
 class Resampled:
-    """An estimate with its bootstrap interval over n questions; what cannot be computed is None."""
+    """An estimate with its bootstrap interval over n questions; what cannot be computed is None.
+
+    `beyond` is the share of the resamples above the limit that was asked about.
+    """
 
     n: int
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
     method: str = "fewer than two questions"
+    beyond: float | None = None
 
 
 def paired_bootstrap(
@@ -101,6 +105,7 @@ def quantile_bootstrap(
     *,
     statistic: Literal["difference", "ratio"] = "difference",
     paired: bool = True,
+    limit: float | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
@@ -146,7 +151,8 @@ def quantile_bootstrap(
     first, second = sides
     ratio = statistic == "ratio"
     drawn = second / np.where(first > 0, first, np.nan) if ratio else second - first
-    return _percentiles(drawn, n, estimate, level, f"{resamples} resamples of {told}")
+    found = _percentiles(drawn, n, estimate, level, f"{resamples} resamples of {told}")
+    return found if limit is None else replace(found, beyond=float((drawn > limit).mean()))
 
 
 def _unfit(b: Floats, c: Floats) -> str:

@@ -6,30 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from aiops_lab.stats.paired import FEW
-from aiops_lab.stats.score import exact_loss, tango
+from aiops_lab.stats.paired import FEW, scale
+from aiops_lab.stats.score import exact_loss, tango, unskewed
 from aiops_lab.stats.single import PRIOR
 
 Floats = NDArray[np.float64]
 
 
-def tails_of_difference(b: Floats, c: Floats, limit: float) -> tuple[Floats, Floats]:
+def tails_of_difference(
+    b: Floats, c: Floats, limit: float, *, scores: bool = True
+) -> tuple[Floats, Floats]:
     """P-values against "the difference is `limit` or less" and "or more", a replicate a row.
 
     Parameters
     ----------
     b, c
         Values of shape (replicates, questions): baseline and candidate, without clusters.
+    scores
+        Whether they are scores, on a scale, or other numbers.
     """
+    top = scale(b, c) if scores else None
+    inside, top = top is not None, top or 1.0
+    b, c, limit = b / top, c / top, limit / top
     d, n = c - b, b.shape[1]
     mean, ups, downs = d.mean(1), np.maximum(d, 0).mean(1), np.maximum(-d, 0).mean(1)
     variance = d.var(1, ddof=1) / n if n > 1 else np.zeros(len(d))
-    inside = min(b.min(), c.min()) >= 0 and max(b.max(), c.max()) <= 1
+    skew = _skewness(d)
     span = 1.0 if inside else float(max(b.max(), c.max()) - min(b.min(), c.min()))
     alike = np.ptp(d, axis=1) <= 1e-12
     with np.errstate(divide="ignore", invalid="ignore"):
         if not inside:
-            away = (mean - limit) / np.sqrt(variance)
+            away = unskewed((mean - limit) / np.sqrt(variance), skew)
             above, below = special.stdtr(n - 1, -away), special.stdtr(n - 1, away)
         elif np.isin(b, (0, 1)).all() and np.isin(c, (0, 1)).all():
             above, below = _of_pairs(ups, downs, n, limit)
@@ -37,13 +44,21 @@ def tails_of_difference(b: Floats, c: Floats, limit: float) -> tuple[Floats, Flo
             largest = ups + downs - mean**2
             pull = np.clip(1 - (d != 0).sum(1) / min(FEW, n), 0, 1)
             wide = variance + pull * np.maximum(largest / n - variance, 0)
-            away = tango(ups, downs, largest / wide, limit)
+            away = unskewed(tango(ups, downs, largest / wide, np.clip(limit, -1, 1)), skew)
             above, below = special.stdtr(n - 1, -away), special.stdtr(n - 1, away)
     for tail, side in ((above, 1), (below, -1)):
         reach = np.maximum(span + side * mean, 1e-300)
         room = np.clip(side * (mean - limit) / reach, 0, 1)
         tail[alike] = ((1 - room) ** n)[alike]
     return above, below
+
+
+def _skewness(x: Floats) -> Floats:
+    """`skewness` of each row."""
+    away = x - x.mean(1, keepdims=True)
+    spread = np.square(away).mean(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num((away**3).mean(1) / spread**1.5 / np.sqrt(x.shape[1]))
 
 
 def _of_pairs(ups: Floats, downs: Floats, n: int, limit: float) -> tuple[Floats, Floats]:
@@ -60,6 +75,8 @@ def _of_pairs(ups: Floats, downs: Floats, n: int, limit: float) -> tuple[Floats,
 
 def tails_of_mean(x: Floats, limit: float) -> tuple[Floats, Floats]:
     """P-values against "the mean is `limit` or less" and "or more", a replicate a row."""
+    top = scale(x) or 1.0
+    x, limit = x / top, limit / top
     n, mean = x.shape[1], x.mean(1)
     if np.isin(x, (0, 1)).all():
         hits = np.rint(x.sum(1))
@@ -77,4 +94,5 @@ def tails_of_mean(x: Floats, limit: float) -> tuple[Floats, Floats]:
             away = (mean - limit) / np.sqrt(limit * (1 - limit) / effective)
         else:
             away = (mean - limit) / np.sqrt(variance)
+    away = unskewed(away, _skewness(x))
     return special.stdtr(n - 1, -away), special.stdtr(n - 1, away)

@@ -6,11 +6,13 @@ The question is the unit: average epochs first. What the differences look like p
   ten pairs changed a limit is tested exactly;
 - anything else between 0 and 1 (graded scores, means over epochs, clusters): the same interval on
   an effective number of questions, with t instead of z;
-- other numbers: Student's t;
+- other numbers: Student's t; what decides a gate is tested on the scale (0 to 5, 10, 100) that
+  holds the scores, see `scale`;
 - clusters: CR2 errors with Satterthwaite's degrees of freedom (Bell and McCaffrey 2002), and the
   exact sign-flip test where clusters are few;
 - all questions moved alike: an exact bound.
 
+The one-sided tests of all but pass or fail take the skewness out (`stats.score.unskewed`).
 Where fewer than ten questions (or clusters) moved, and not all of them, the variance they show is
 drawn towards the largest that their size allows: a large rare change may not have been seen yet.
 """
@@ -25,10 +27,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aiops_lab.stats.score import exact_loss, mcnemar, tango, tango_interval
+from aiops_lab.stats.score import (
+    exact_loss,
+    mcnemar,
+    skewed,
+    skewness,
+    tango,
+    tango_interval,
+    unskewed,
+)
 
 FEWEST_CLUSTERS = 5
 """Below this a clustered error cannot be trusted and is not computed."""
+FEWEST = 5
+"""Fewer questions that are not pass or fail decide nothing."""
+SCALES = (1.0, 5.0, 10.0, 100.0)
+"""Scores of 0 or more are taken to go up to the next of these."""
 FEW_CLUSTERS = 20
 FEW = 10
 """Fewer questions that moved than this say little about the variance."""
@@ -59,11 +73,13 @@ class Paired:
 class Moves:
     """What the differences of n questions come down to; see `moves`.
 
-    `up` and `down` are the means of their positive and negative parts, `error` the standard error
-    that they show, `wide` the one that intervals use, `units` the questions or clusters, `span`
-    the range of the values: 0 to 1, else what was seen; `trusted` is False where the clusters
-    were too few to honour; `against` is True where the runs go against each other, so that
-    pairing widens the interval.
+    `span` is the range of the values: that of their scale, else what was seen; `up` and `down` are
+    the means of the differences' positive and negative parts, as shares of it. `error` is the
+    standard error that they show, `wide` the one that intervals use, `units` the questions or
+    clusters. `trusted` is False where there are too few of them to honour; `against` is True where
+    the runs go against each other, so that pairing widens the interval; `bounded`: all values lie
+    between 0 and 1;
+    `skew` is what `aiops_lab.stats.score.unskewed` takes out.
     """
 
     kind: Kind
@@ -82,6 +98,8 @@ class Moves:
     span: float = 1.0
     bounded: bool = False
     against: bool = False
+    unknown: bool = False
+    skew: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -102,21 +120,32 @@ class Moves:
                 share = 1 - tail ** (1 / self.units)
                 return d - share * (self.span + d), d + share * (self.span - d)
         quantile = _quantile(self.freedom, 1 - tail)
-        if self.kind == "number":
-            return d - quantile * self.wide, d + quantile * self.wide
-        low, high = tango_interval(self.up, self.down, self._effective(), quantile)
-        return float(low), float(high)
+        if self.kind == "number" and self.error is not None:
+            return d - quantile * self.error, d + quantile * self.error
+        return self._scored(quantile, quantile)
+
+    def _scored(self, below: float, above: float) -> tuple[float, float]:
+        low, high = tango_interval(self.up, self.down, self._effective(), below, above)
+        return float(low) * self.span, float(high) * self.span
 
     def exact_interval(self, level: float = 0.90) -> tuple[float | None, float | None]:
-        """The limits that `p_above` and `p_below` do not refuse: exact where few pairs changed."""
-        low, high = self.interval(level)
-        if low is None or high is None or not self._exact():
-            return low, high
-        tail = (1 - level) / 2
-        return (
-            _crossing(self.p_above, -1.0, self.difference, tail),
-            _crossing(self.p_below, 1.0, self.difference, tail),
-        )
+        """The limits that `p_above` and `p_below` do not refuse, for what decides.
+
+        Exact where few pairs changed; of all but pass or fail with the skewness taken out.
+        """
+        if self.kind in ("none", "one", "unknown", "alike"):
+            return self.interval(level)
+        d, tail = self.difference, (1 - level) / 2
+        if self._exact():
+            return (
+                _crossing(self.p_above, -self.span, d, tail),
+                _crossing(self.p_below, self.span, d, tail),
+            )
+        quantile = _quantile(self.freedom, 1 - tail)
+        below, above = skewed(quantile, self.skew), -skewed(-quantile, self.skew)
+        if self.unknown:
+            return d - below * self.wide, d + above * self.wide
+        return self._scored(below, above)
 
     def p_above(self, limit: float) -> float | None:
         """One-sided p-value against "the true difference is `limit` or less"."""
@@ -138,12 +167,13 @@ class Moves:
         if self._exact():
             up, down = round(self.up * self.n), round(self.down * self.n)
             ends = (up, down) if side > 0 else (down, up)
-            return exact_loss(*ends, self.n, side * limit)
-        if self.kind == "number":
+            return exact_loss(*ends, self.n, side * limit / self.span)
+        if self.unknown:
             away = (d - limit) / self.wide
-        else:
-            away = float(tango(self.up, self.down, self._effective(), limit))
-        return float(_below(self.freedom, -side * away))
+        else:  # the scale's end: beyond it lies nothing
+            within = min(max(limit / self.span, -1.0), 1.0)
+            away = float(tango(self.up, self.down, self._effective(), within))
+        return float(_below(self.freedom, -side * float(unskewed(away, self.skew))))
 
     def _exact(self) -> bool:
         return self.kind == "binary" and self.changed < FEW
@@ -152,7 +182,8 @@ class Moves:
         """The number of pass-or-fail questions that would have this standard error."""
         if self.kind == "binary":
             return float(self.n)
-        return (self.up + self.down - self.difference**2) / self.wide**2
+        spread = self.up + self.down - (self.difference / self.span) ** 2
+        return spread / (self.wide / self.span) ** 2
 
     def summary(self, level: float = 0.95) -> Paired:
         """The difference with its interval, and the method in a sentence."""
@@ -178,8 +209,8 @@ class Moves:
             case "unknown":
                 return "all values are equal and their range is not known: no interval"
             case "alike":
-                seen = "" if self.span == 1 else ", values no further apart than those seen"
-                return f"exact bound: every question moved alike{seen}"
+                seen = ", values no further apart than those seen"
+                return f"exact bound: every question moved alike{seen if self.unknown else ''}"
             case "binary":
                 told = "Tango's score interval, McNemar's exact test: pairs of pass or fail"
                 return told + self._against()
@@ -209,24 +240,30 @@ def moves(
     clusters
         The cluster of each question, where questions belong together (of one document, say).
     bounded
-        Whether values cannot leave 0 to 1; by default, whether none does.
+        Whether values cannot leave 0 to 1; by default they are scores, and lie on the smallest
+        `scale` that holds them all.
     """
     b, c = np.asarray(baseline, float), np.asarray(candidate, float)
     n, d = b.size, c - b
     if n == 0:
         return Moves("none", 0, 0)
-    inside = bool(min(b.min(), c.min()) >= 0 and max(b.max(), c.max()) <= 1)
-    bounded = inside if bounded is None else bounded and inside
+    top = scale(b, c)
+    if bounded is not None:
+        top = 1.0 if bounded and top == 1 else None
+    seen = float(max(b.max(), c.max()) - min(b.min(), c.min()))
+    span = top or seen or 1.0
     found = Moves(
-        kind="share" if bounded else "number",
+        kind="share" if top == 1 else "number",
         n=n,
         units=n,
         baseline=float(b.mean()),
         candidate=float(c.mean()),
-        up=float(np.maximum(d, 0).mean()),
-        down=float(np.maximum(-d, 0).mean()),
+        up=float(np.maximum(d, 0).mean()) / span,
+        down=float(np.maximum(-d, 0).mean()) / span,
         freedom=n - 1,
-        bounded=bounded,
+        span=span,
+        bounded=top == 1,
+        unknown=top is None,
     )
     groups = _groups(clusters)
     if n == 1:
@@ -236,15 +273,31 @@ def moves(
         found = replace(found, against=True)
     if np.ptp(d) <= 1e-12 * max(1.0, float(np.abs(d).max())):
         units = n if groups is None else int(groups.max()) + 1
-        span = 1.0 if bounded else float(np.ptp(np.concatenate([b, c])))
-        return replace(found, kind="alike" if span else "unknown", units=units, span=span)
-    if groups is None and bounded and _pass_or_fail(b) and _pass_or_fail(c):
+        return replace(found, kind="alike" if top or seen else "unknown", units=units)
+    if groups is None and top and _pass_or_fail(b / top) and _pass_or_fail(c / top):
         up, down = int((d > 0).sum()), int((d < 0).sum())
         error = float(d.std(ddof=1) / math.sqrt(n))
         return replace(
             found, kind="binary", error=error, freedom=math.inf, p_value=mcnemar(up, down)
         )
     return _with_error(found, d, groups)
+
+
+def scale(*values: Floats) -> float | None:
+    """The end of the smallest usual scale from 0 that holds all scores; None where none does.
+
+    A perfect record seen on a scale of 0 to 100 leaves as much open as one on 0 to 1: the range
+    must not be taken from what was seen.
+
+    Examples
+    --------
+    >>> scale(np.array([0.2, 1.0])), scale(np.array([3.0, 4.0])), scale(np.array([-1.0]))
+    (1.0, 5.0, None)
+    """
+    if min(float(x.min()) for x in values) < 0:
+        return None
+    most = max(float(x.max()) for x in values)
+    return next((top for top in SCALES if most <= top), None)
 
 
 def paired_difference(
@@ -320,18 +373,23 @@ def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Mov
                 sizes = np.bincount(groups)
                 note = "; few clusters, read with care" if count < FEW_CLUSTERS else ""
     sums = d if groups is None else np.bincount(groups, weights=d)
+    if units < FEWEST:
+        note, trusted = f"; {units} questions are too few to decide", False
     wide = error
-    if found.kind == "share":
+    if not found.unknown:
         moved = d != 0 if groups is None else np.bincount(groups, weights=d != 0) > 0
-        largest = (found.up + found.down - found.difference**2) * np.square(sizes).sum() / n**2
+        largest = (found.up + found.down) * found.span**2 - found.difference**2
+        largest *= np.square(sizes).sum() / n**2
         pull = max(0.0, 1 - float(moved.sum()) / min(FEW, units))
         wide = math.sqrt(error**2 + pull * max(0.0, float(largest) - error**2))
     found = replace(
-        found, units=units, error=error, wide=wide, freedom=freedom, note=note, trusted=trusted
-    )
+        found, units=units, error=error, wide=wide, freedom=freedom, note=note, trusted=trusted,
+        skew=skewness(np.asarray(sums - sizes * d.mean(), float)),
+    )  # fmt: skip
     if found.kind == "share" or (groups is not None and units <= FLIPPED):
         return replace(found, p_value=sign_flips(sums))
-    tails = [tail for tail in (found.p_above(0.0), found.p_below(0.0)) if tail is not None]
+    plain = replace(found, skew=0.0)  # of "no change" at all, symmetric
+    tails = [tail for tail in (plain.p_above(0.0), plain.p_below(0.0)) if tail is not None]
     return replace(found, p_value=min(1.0, 2 * min(tails)))
 
 

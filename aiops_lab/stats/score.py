@@ -56,9 +56,13 @@ def tango(up: ArrayLike, down: ArrayLike, n: ArrayLike, limit: ArrayLike) -> Flo
 
 
 def tango_interval(
-    up: ArrayLike, down: ArrayLike, n: ArrayLike, quantile: ArrayLike
+    up: ArrayLike,
+    down: ArrayLike,
+    n: ArrayLike,
+    quantile: ArrayLike,
+    other: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:
-    """The differences that `tango` does not refuse.
+    """The differences that `tango` does not refuse: at `quantile` below, at `other` above.
 
     Examples
     --------
@@ -66,16 +70,46 @@ def tango_interval(
     >>> round(float(low), 4), round(float(high), 4)
     (0.0143, 0.158)
     """
-    b, c, n, z = np.broadcast_arrays(*(np.asarray(x, float) for x in (up, down, n, quantile)))
+    given = (up, down, n, quantile, quantile if other is None else other)
+    b, c, n, *ends = np.broadcast_arrays(*(np.asarray(x, float) for x in given))
     seen = b - c
     sign = np.array([-1.0, 1.0]).reshape(2, *([1] * seen.ndim))
     inner = np.broadcast_to(seen, (2, *seen.shape))
-    outer = np.broadcast_to(sign, inner.shape)
+    outer, z = np.broadcast_to(sign, inner.shape), np.stack(ends)
     for _ in range(HALVINGS):
         middle = (inner + outer) / 2
-        kept = np.abs(tango(b, c, n, middle)) <= z
+        kept = -sign * tango(b, c, n, middle) <= z
         inner, outer = np.where(kept, middle, inner), np.where(kept, outer, middle)
     return inner[0], inner[1]
+
+
+def unskewed(away: ArrayLike, skew: ArrayLike) -> Floats:
+    """A t statistic with the skewness of what was averaged taken out (Hall 1992, JRSS B 54:221).
+
+    Rare large losses make a mean look better than it is, and its error smaller, as long as few of
+    them were seen; `skew` is the skewness divided by the root of the number averaged.
+
+    Examples
+    --------
+    >>> round(float(unskewed(2.0, -0.3)), 3), round(float(unskewed(2.0, 0.0)), 3)
+    (1.577, 2.0)
+    """
+    t, a = np.asarray(away, float), np.asarray(skew, float)
+    return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+
+
+def skewed(quantile: float, skew: float) -> float:
+    """The statistic whose `unskewed` value is `quantile`."""
+    if abs(skew) < 1e-9:
+        return quantile
+    return float(3 / skew * (np.cbrt(1 + skew * (quantile - skew / 6)) - 1))
+
+
+def skewness(x: Floats) -> float:
+    """Skewness divided by the root of how many values there are."""
+    away = x - x.mean()
+    spread = float(np.square(away).mean())
+    return float((away**3).mean() / spread**1.5 / np.sqrt(x.size)) if spread > 0 else 0.0
 
 
 def exact_share(hits: float, n: int, limit: float, *, above: bool) -> float:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aiops_lab.stats.paired import FEW, FEWEST_CLUSTERS, cr2
-from aiops_lab.stats.score import exact_share, exact_share_interval, wilson
+from aiops_lab.stats.paired import FEW, FEWEST, FEWEST_CLUSTERS, cr2, scale
+from aiops_lab.stats.score import (
+    exact_share,
+    exact_share_interval,
+    skewed,
+    skewness,
+    unskewed,
+    wilson,
+)
 
+NUMBERS = ("Student's t", "numbers")
 PRIOR = 0.5
 """Questions of the largest possible variance that are added to what was seen."""
 
@@ -30,7 +39,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the values come down to; `effective` is None for values that may leave 0 to 1."""
+    """What the values come down to, as shares of `top`; `effective` is None for other numbers."""
 
     mean: float
     error: float
@@ -38,6 +47,8 @@ class _Shape:
     effective: float | None
     binary: bool
     told: str
+    top: float = 1.0
+    skew: float = 0.0
 
 
 def single_mean(
@@ -59,9 +70,11 @@ def single_mean(
     level
         Coverage of the interval.
     exact
-        Clopper and Pearson's interval for pass or fail, for decisions; else Wilson's.
+        For decisions: Clopper and Pearson's interval for pass or fail, else one with the
+        skewness taken out (`stats.score.unskewed`), scores on the scale that holds them.
     bounded
-        Whether values between 0 and 1 cannot leave them: False for seconds or dollars.
+        Whether values are scores, on the smallest usual scale that holds them (0 to 1, 5, 10 or
+        100): False for seconds or dollars.
 
     Returns
     -------
@@ -78,25 +91,32 @@ def single_mean(
     (0.9, 0.596, 0.982)
     """
     x = np.asarray(values, float)
-    if x.size == 0:
+    if (n := int(x.size)) == 0:
         return Mean(0)
     if x.size == 1:
         return Mean(1, float(x[0]), method="one question has no interval")
     shape, tail = _shape(x, clusters, bounded), (1 - level) / 2
-    known = {"n": x.size, "mean": shape.mean, "standard_error": shape.error or None}
+    top, error = shape.top, shape.error * shape.top
+    known: dict[str, Any] = {"n": n, "mean": float(x.mean())}
+    known["standard_error"] = error or None
     if shape.binary and exact:
-        low, high = exact_share_interval(float(x.sum()), x.size, level)
-        return Mean(**known, low=low, high=high, method="Clopper and Pearson's exact interval")
+        low, high = exact_share_interval(float(x.sum() / top), n, level)
+        told = "Clopper and Pearson's exact interval"
+        return Mean(**known, low=low * top, high=high * top, method=told)
     quantile = float(special.stdtrit(shape.freedom, 1 - tail))
     if shape.binary:
         quantile = float(special.ndtri(1 - tail))
-    if shape.effective is not None:
-        low, high = (float(end) for end in wilson(shape.mean, shape.effective, quantile))
+    below = above = quantile
+    if exact:
+        below, above = skewed(quantile, shape.skew), -skewed(-quantile, shape.skew)
+    if shape.effective is not None and (exact or shape.binary or top == 1):
+        low = float(wilson(shape.mean, shape.effective, below)[0]) * top
+        high = float(wilson(shape.mean, shape.effective, above)[1]) * top
         return Mean(**known, low=low, high=high, method=shape.told)
     if shape.error == 0:
         return Mean(**known, method="all values are equal: no interval")
-    half = quantile * shape.error
-    return Mean(**known, low=shape.mean - half, high=shape.mean + half, method=shape.told)
+    low, high = float(x.mean()) - below * error, float(x.mean()) + above * error
+    return Mean(**known, low=low, high=high, method=shape.told)
 
 
 def p_mean(
@@ -121,10 +141,13 @@ def p_mean(
     if x.size < 2:
         return None
     shape = _shape(x, clusters, bounded)
+    limit /= shape.top
     if shape.effective is not None and not 0 <= limit <= 1:
         return 0.0 if (limit < 0) == above else 1.0
     if shape.binary:
-        return exact_share(float(x.sum()), x.size, limit, above=above)
+        return exact_share(float(x.sum() / shape.top), x.size, limit, above=above)
+    if x.size < FEWEST:
+        return None
     if shape.effective is None:
         scale = shape.error
     else:
@@ -133,12 +156,16 @@ def p_mean(
         outside = shape.effective is not None and not 0 < limit < 1
         cleared = shape.mean > limit if above else shape.mean < limit
         return None if not outside else 0.0 if cleared else 1.0
-    away = (shape.mean - limit) / scale
+    away = float(unskewed((shape.mean - limit) / scale, shape.skew))
     return float(special.stdtr(shape.freedom, -away if above else away))
 
 
 def _shape(x: NDArray[np.float64], clusters: ArrayLike | None, bounded: bool) -> _Shape:
     n, told = x.size, "questions"
+    top = scale(x) if bounded else None
+    if top != 1 and np.ptp(x) == 0:  # how far apart they could lie is not known
+        top = None
+    x = x / (top or 1.0)
     error, freedom, units, alone = float(x.std(ddof=1) / math.sqrt(n)), n - 1.0, n, 1 / n
     index = np.arange(n)
     if clusters is not None:
@@ -151,16 +178,20 @@ def _shape(x: NDArray[np.float64], clusters: ArrayLike | None, bounded: bool) ->
         (error, freedom), units = cr2(x, index), count
         alone = float(np.square(np.bincount(index)).sum()) / n**2
         told = f"{count} clusters (CR2, {freedom:.0f} df)"
-    mean = float(x.mean())
-    if not bounded or x.min() < 0 or x.max() > 1:
-        return _Shape(mean, error, freedom, None, False, f"Student's t on {told}: numbers")
+    mean, skew = float(x.mean()), skewness(x - x.mean())
+    if clustered and count >= FEWEST_CLUSTERS:
+        skew = skewness(np.asarray(np.bincount(index, weights=x - mean), float))
+    if top is None:
+        told = f"{NUMBERS[0]} on {told}: {NUMBERS[1]}"
+        return _Shape(mean, error, freedom, None, False, told, skew=skew)
     if not clustered and bool(((x == 0) | (x == 1)).all()):
-        return _Shape(mean, error, math.inf, n, True, "Wilson's interval: pass or fail")
+        return _Shape(mean, error, math.inf, n, True, "Wilson's interval: pass or fail", top)
     most = mean * (1 - mean)
     effective = 1 / alone
     if most > 0:
         pull = max(0.0, 1 - min((x > 0).sum(), (x < 1).sum()) / min(FEW, n))
         variance = error**2 + pull * max(0.0, most * alone - error**2)
         effective = most / ((units * variance + PRIOR * most * alone) / (units + PRIOR))
-    told = f"score interval with t on {told}: values between 0 and 1"
-    return _Shape(mean, error, freedom, effective, False, told)
+    how = ("score interval with t", "values between 0 and 1") if top == 1 else NUMBERS
+    told = f"{how[0]} on {told}: {how[1]}"
+    return _Shape(mean, error, freedom, effective, False, told, top, skew)

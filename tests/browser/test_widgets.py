@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from tests.browser.conftest import Notebook
 from tests.browser.payloads import PAYLOADS
@@ -69,15 +71,19 @@ def browse(opened: Notebook, browser) -> None:
 def brush(opened: Notebook, explorer) -> None:
     dots = explorer.locator("svg.marks .mark-symbol.role-mark path")
     dots.nth(8).wait_for(timeout=20_000)
-    explorer.locator("svg.marks").evaluate("e => e.scrollIntoView({block: 'center'})")
-    opened.page.wait_for_timeout(500)
-    first, last = dots.nth(0).bounding_box(), dots.nth(2).bounding_box()
-    mouse = opened.page.mouse
-    mouse.move(first["x"] - 15, first["y"] - 5)
-    mouse.down()
-    mouse.move(last["x"] + 15, last["y"] + 15, steps=9)
-    mouse.up()
-    explorer.get_by_text("3 of 9 slices").wait_for()
+    chosen = explorer.get_by_text("3 of 9 slices")
+    for _ in range(4):  # JupyterLab may scroll to the cell asked last, and the drag is lost
+        explorer.locator("svg.marks").evaluate("e => e.scrollIntoView({block: 'center'})")
+        first, last = at_rest(opened, dots.nth(0)), at_rest(opened, dots.nth(2))
+        mouse = opened.page.mouse
+        mouse.move(first["x"] - 15, first["y"] - 5)
+        mouse.down()
+        mouse.move(last["x"] + 15, last["y"] + 15, steps=9)
+        mouse.up()
+        with suppress(TimeoutError):
+            chosen.wait_for(timeout=10_000)
+            break
+    chosen.wait_for()
     assert explorer.locator("tbody tr").count() == 3
     picture(opened, "explorer")
     assert opened.ask("print(explorer.value.height)") == "3"
@@ -85,6 +91,16 @@ def brush(opened: Notebook, explorer) -> None:
     explorer.get_by_text("9 of 9 slices").wait_for()
     explorer.get_by_label("Score").select_option("relevance")
     explorer.locator("svg.marks text", has_text="relevance by slice").wait_for()
+
+
+def at_rest(opened: Notebook, mark) -> dict[str, float]:
+    """Where a mark is once nothing around it moves any more."""
+    place, since = mark.bounding_box(), 0
+    while since < 5:
+        opened.page.wait_for_timeout(200)
+        now = mark.bounding_box()
+        place, since = now, since + 1 if now == place else 0
+    return place
 
 
 def run_report(opened: Notebook, form) -> None:

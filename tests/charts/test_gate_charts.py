@@ -78,7 +78,8 @@ def test_the_operating_curve_says_what_it_shows(result: Gate) -> None:
     assert set(passing) == {100 * share for share in curve["ok"]}
     told = f"A change that changes nothing passes {100 * curve['ok'][0]:.1f} % of the time"
     assert spec["title"]["text"] == told
-    assert "fails" in spec["title"]["subtitle"]
+    assert "fails" in spec["title"]["subtitle"][0]
+    assert "latency_p95 cap (a quantile)" in spec["title"]["subtitle"][1]
 
 
 def test_a_gate_without_rules_says_what_to_add(demo: Lab) -> None:

@@ -89,10 +89,23 @@ def test_the_interval_and_the_one_sided_tests_agree() -> None:
         elif shape == "alike":
             b = a
         found = moves(a, b, groups)
-        low, high = found.interval(0.9)
+        low, high = found.exact_interval(0.9)
         assert low is not None and high is not None
         assert found.p_above(low) == pytest.approx(0.05, abs=1e-6), shape
         assert found.p_below(high) == pytest.approx(0.05, abs=1e-6), shape
+
+
+def test_the_scale_does_not_matter() -> None:
+    """The same answers out of 1, 5 or 100 points are decided alike, with the margin in points."""
+    a = RANDOM.integers(0, 2, 80) * 1.0
+    graded = np.round(RANDOM.random(80) * 4) / 4
+    for b in (np.where(RANDOM.random(80) < 0.06, 0.0, a), np.append(graded[:79], 1.0)):
+        first = moves(a, b)
+        for top in (5, 100):
+            found = moves(a * top, b * top)
+            for limit in (-0.05, 0.0, 0.02):
+                assert found.p_above(limit * top) == pytest.approx(first.p_above(limit)), top
+                assert found.p_below(limit * top) == pytest.approx(first.p_below(limit)), top
 
 
 def test_few_changed_pairs_are_decided_exactly() -> None:

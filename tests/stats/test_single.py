@@ -33,9 +33,11 @@ def test_numbers_have_students_interval() -> None:
     found = single_mean(x)
     reference = stats.ttest_1samp(x, 3).confidence_interval()
     assert (found.low, found.high) == pytest.approx(tuple(reference))
-    assert p_mean(x, 2.0, above=True) == pytest.approx(
-        stats.ttest_1samp(x, 2.0, alternative="greater").pvalue
-    )
+    # what decides takes the skewness out
+    t = stats.ttest_1samp(x - 9, -7.0).statistic
+    a = stats.skew(x) / 5
+    unskewed = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+    assert p_mean(x - 9, -7.0, above=True) == pytest.approx(stats.t.sf(unskewed, 24))
 
 
 @pytest.mark.parametrize("shape", ["share", "clusters", "binary"])
