@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from aiops_lab.measures import measure, repair_json, repair_yaml
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
+    from aiops_lab.ship.formats import format_spread
     from aiops_lab.ship.gate import Gate, release_gate
+    from aiops_lab.ship.iterate import prompt_loop
     from aiops_lab.ship.plan import plan_gate
+    from aiops_lab.ship.rank import rank_runs
     from aiops_lab.verdict import Evidence, Verdict
 
 __version__ = "0.1.0"
@@ -28,9 +31,12 @@ __all__ = [
     "Verdict",
     "compare_runs",
     "demo_lab",
+    "format_spread",
     "measure",
     "open_lab",
     "plan_gate",
+    "prompt_loop",
+    "rank_runs",
     "release_gate",
     "repair_json",
     "repair_yaml",
@@ -48,9 +54,12 @@ _HOMES = {
     "charts": "charts",
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
+    "format_spread": "ship.formats",
     "measure": "measures",
     "open_lab": "lab",
     "plan_gate": "ship.plan",
+    "prompt_loop": "ship.iterate",
+    "rank_runs": "ship.rank",
     "release_gate": "ship.gate",
     "repair_json": "measures",
     "repair_yaml": "measures",

@@ -44,12 +44,12 @@ def names(result: Comparison, *columns: str) -> pl.Expr:
     return pl.concat_str([*several, *columns], separator=": ")
 
 
-def _used(result: Comparison) -> pl.DataFrame:
-    """What was used beside the scores, as people call it."""
+def _called(result: Comparison, frame: pl.DataFrame) -> pl.DataFrame:
+    """What was used beside the scores, as people call it, with its unit."""
     known = {name: used.label.lower() for name, used in USED.items()}
     short = {"US dollars": " ($)", "seconds": " (s)", "characters": " (characters)"}
     units = {name: short.get(used.unit, "") for name, used in USED.items()}
-    return result.behaviour.with_columns(
+    return frame.with_columns(
         name=pl.col("metric").replace(known), unit=pl.col("metric").replace(units)
     )
 
@@ -58,7 +58,7 @@ def summary(result: Comparison) -> Table:
     """At a glance: every score and what was used for it, with intervals."""
     scores = result.metrics.with_columns(what=names(result, "metric")).to_dicts()
     named = pl.format("{}{}", names(result, "name"), "unit")
-    used = _used(result).with_columns(what=named).to_dicts()
+    used = _called(result, result.behaviour).with_columns(what=named).to_dicts()
     told = [
         {
             "what": row["what"],
@@ -77,15 +77,16 @@ def summary(result: Comparison) -> Table:
 
 def quantiles(result: Comparison) -> Table:
     """The slow and dear end: quantiles of latency, output tokens and cost, and their ratio."""
+    what = pl.format("{}{}", names(result, "name"), "unit")
     rows = [
         {
-            "what": f"{USED[row['metric']].label} p{100 * row['quantile']:.0f}",
+            "what": f"{row['what']} p{100 * row['quantile']:.0f}",
             **{side: figure(row[side]) for side in SIDES},
             "change": f"{times(row['ratio'])} "
             f"{interval(row['ratio_low'], row['ratio_high'], digits=3)}",
             "questions": row["n"],
         }
-        for row in result.quantiles.with_columns(what=names(result, "metric")).to_dicts()
+        for row in _called(result, result.quantiles).with_columns(what=what).to_dicts()
     ]
     frame = pl.DataFrame(rows, schema=["what", *SIDES, "change", "questions"])
     return table(frame, title="Quantiles over questions, with bootstrap intervals of their ratio")
@@ -172,7 +173,8 @@ def heat(result: Comparison) -> Picture:
     ]
     steep = found.sort(good)
     worse, better = (steep.filter(pl.col("moved") == word) for word in ("worse", "better"))
-    where = listing(worse.select(pl.format("{} in {} {}", "metric", "by", "slice")).to_series())
+    lost_in = pl.format("{} in {} {}", names(result, "metric"), "by", "slice")
+    where = listing(worse.select(lost_in).to_series())
     title = f"Clear losses: {worse.height}{where and f' ({where})'}; clear gains: {better.height}"
     rest = ranked.len() - min(ranked.len(), MOST_ROWS)
     subtitle = (
@@ -229,7 +231,8 @@ def _most_moved(result: Comparison) -> str:
 
 def behaviour(result: Comparison) -> Picture:
     """Tokens, cost, latency and length as ratios to the baseline, with 95 % intervals."""
-    ratios = _used(result).drop_nulls("ratio_low").with_columns(name=names(result, "name"))
+    used = _called(result, result.behaviour).drop_nulls("ratio_low")
+    ratios = used.with_columns(name=names(result, "name"))
     if not ratios.height:
         return note("No tokens, cost or latency were logged that ratios could be taken of.")
     found, more = _most(ratios, -pl.col("ratio").log().abs())
@@ -238,7 +241,7 @@ def behaviour(result: Comparison) -> Picture:
     most = max(rows, key=lambda row: abs(row["value"] - 1))
     return intervals(
         rows,
-        f"{most['name'].capitalize()} changed most: {times(most['value'])} the baseline's",
+        f"Most changed: {most['name']}, {times(most['value'])} the baseline's",
         f"Candidate divided by baseline (geometric means); line: 95 % interval{more}",
         axis="times the baseline",
         states=PLAIN,
@@ -255,7 +258,8 @@ def pareto(result: Comparison, metric: str | None = None) -> Picture:
         return note("No cost is known: add [prices] to lab.toml to see score against cost.")
     share, metric, short = scores["share"][0], scores["metric"][0], labels(result)
     told = [
-        f"{short[run]} costs {times(ratio)} as much, {metric}: {moved}"
+        f"{short[run] if len(short) > 1 else 'The candidate'} costs "
+        f"{times(ratio)} as much, {metric}: {moved}"
         for run, ratio, moved in both.select("candidate_run", "ratio", "moved").rows()
     ]
     title = "; ".join(told[:2]) + (f"; {len(told) - 2} more" if len(told) > 2 else "")

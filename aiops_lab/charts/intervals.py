@@ -69,7 +69,8 @@ def intervals(
     picked = alt.selection_point(name="picked", fields=["state"], bind="legend")
     seen = alt.condition(picked, alt.value(1), alt.value(0.15)) if legend else alt.value(1)
     scale = alt.Scale(zero=False, padding=12, nice=kept is None)
-    x = alt.X("low:Q", title=axis, scale=scale)
+    few = alt.Axis(tickCount=7, labelOverlap=True)
+    x = alt.X("low:Q", title=axis, scale=scale, axis=few)
     base = alt.Chart(shown).encode(y=y)
     drawn = base.encode(color=colour, tooltip=tooltip, opacity=seen)
     layers: list[Any] = []

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.stats.power import questions_needed, smallest_seen, variance_split
+from aiops_lab.wording import change, figure
 
 FLAKY = (0.2, 0.8)
 """A question is flaky when the mean of its pass-or-fail epochs lies between."""
@@ -72,7 +73,7 @@ def power(
                 "smallest_seen": smallest_seen(error),
                 "needed": questions_needed(error, n, row["difference"] or 0.0),
                 "cost_of_question": price,
-                "advice": _advice(gain),
+                "advice": _advice(gain, row, sum(s.epochs for s in splits) / 2, price),
             }
         )
     return pl.DataFrame(found, schema=SCHEMA)
@@ -92,13 +93,22 @@ def _price(samples: pl.DataFrame, baseline: str, candidate: str) -> float | None
     return sum(known) if len(known) == 2 else None
 
 
-def _advice(gain: float | None) -> str:
+def _advice(gain: float | None, row: dict[str, Any], epochs: float, price: float | None) -> str:
+    """More questions or more answers to each? Twice the answers, with what they cost and show."""
     if gain is None:
         return "one answer a question: whether more answers to each would help is not known"
     if gain < FEW_EPOCHS:
         return "more questions: answers to one question hardly vary"
-    share = f"{100 * gain:.0f} %"
-    return f"more epochs help: endless ones would remove {share} of the variance; then questions"
+
+    def shown(left: float) -> str:
+        seen = smallest_seen((row["standard_error"] or 0.0) * math.sqrt(left))
+        return change(seen, share=row["share"], sign=False)
+
+    paid = "" if price is None else f" (about ${figure(row['n'] * price, digits=2)})"
+    return (
+        f"new questions help most; without them {2 * epochs:.0f} answers each{paid} would show "
+        f"changes from {shown(1 - gain / 2)} on, endless ones from {shown(1 - gain)}"
+    )
 
 
 def flaky(scores: pl.DataFrame, baseline: str, candidate: str) -> pl.DataFrame:

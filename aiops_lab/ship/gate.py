@@ -361,8 +361,7 @@ def _complete(data: Evals, rules: list[Rule]) -> tuple[str, str, str]:
 
 def _unscored(data: Evals, scored: pl.DataFrame, metric: str, run: str) -> float:
     asked = data.samples.filter(pl.col("run_id") == run)
-    epochs = asked.group_by("sample_id").len()["len"].max()
-    answers = asked["sample_id"].n_unique() * (epochs if isinstance(epochs, int) else 0)
+    answers = asked["sample_id"].n_unique() * asked["epoch"].n_unique()
     own = scored.filter(pl.col("run_id") == run, pl.col("metric") == metric).height
     return max(0.0, 1 - own / answers) if answers else 0.0
 

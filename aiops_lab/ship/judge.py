@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +76,19 @@ def heard(rule: Rule, labels: Labels, level: float) -> Heard:
         p_ok=min(p, alpha) if clears else max(p, math.nextafter(alpha, 1)),
         p_fail=float(special.ndtr(away)),
         error=width,
-        method=f"{found.method}; {found.labelled} human labels a side",
+        method=f"{found.method}; {found.labelled} human labels a side{_agreed(labels, known)}",
     )
+
+
+def _agreed(labels: Labels, known: Any) -> str:
+    """How well judge and people agree."""
+    judge, human = labels.judge[known].ravel(), labels.human[known].ravel()
+    if not np.isin([judge, human], (0, 1)).all():
+        return ""
+    found = cohen_kappa(judge, human)
+    if found.value is None or found.low is None or found.high is None:
+        return ""
+    return f", kappa {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def _unfit(judge: Values, human: Values) -> str:

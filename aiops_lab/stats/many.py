@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from aiops_lab.stats.paired import FEW, scale
-from aiops_lab.stats.score import exact_loss, tango, unskewed
+from aiops_lab.stats.score import exact_loss, tails, tango
 from aiops_lab.stats.single import PRIOR
 
 Floats = NDArray[np.float64]
@@ -36,16 +36,15 @@ def tails_of_difference(
     alike = np.ptp(d, axis=1) <= 1e-12
     with np.errstate(divide="ignore", invalid="ignore"):
         if not inside:
-            away = unskewed((mean - limit) / np.sqrt(variance), skew)
-            above, below = special.stdtr(n - 1, -away), special.stdtr(n - 1, away)
+            above, below = tails((mean - limit) / np.sqrt(variance), skew, n - 1)
         elif np.isin(b, (0, 1)).all() and np.isin(c, (0, 1)).all():
             above, below = _of_pairs(ups, downs, n, limit)
         else:
             largest = ups + downs - mean**2
             pull = np.clip(1 - (d != 0).sum(1) / min(FEW, n), 0, 1)
             wide = variance + pull * np.maximum(largest / n - variance, 0)
-            away = unskewed(tango(ups, downs, largest / wide, np.clip(limit, -1, 1)), skew)
-            above, below = special.stdtr(n - 1, -away), special.stdtr(n - 1, away)
+            away = tango(ups, downs, largest / wide, np.clip(limit, -1, 1))
+            above, below = tails(away, skew, n - 1)
     for tail, side in ((above, 1), (below, -1)):
         reach = np.maximum(span + side * mean, 1e-300)
         room = np.clip(side * (mean - limit) / reach, 0, 1)
@@ -94,5 +93,4 @@ def tails_of_mean(x: Floats, limit: float) -> tuple[Floats, Floats]:
             away = (mean - limit) / np.sqrt(limit * (1 - limit) / effective)
         else:
             away = (mean - limit) / np.sqrt(variance)
-    away = unskewed(away, _skewness(x))
-    return special.stdtr(n - 1, -away), special.stdtr(n - 1, away)
+    return tails(away, _skewness(x), n - 1)

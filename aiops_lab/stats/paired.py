@@ -32,9 +32,9 @@ from aiops_lab.stats.score import (
     mcnemar,
     skewed,
     skewness,
+    tails,
     tango,
     tango_interval,
-    unskewed,
 )
 
 FEWEST_CLUSTERS = 5
@@ -48,6 +48,8 @@ FEW = 10
 """Fewer questions that moved than this say little about the variance."""
 AGAINST = 1.05
 """Pairing widens an interval when the variance of differences is so many times that of both."""
+NORMAL = 1e9
+"""Degrees of freedom with which t is normal."""
 FLIPPED = 16
 """Up to this many units that moved all sign flips are tried."""
 Kind = Literal["binary", "share", "number", "alike", "unknown", "one", "none"]
@@ -142,7 +144,7 @@ class Moves:
                 _crossing(self.p_below, self.span, d, tail),
             )
         quantile = _quantile(self.freedom, 1 - tail)
-        below, above = skewed(quantile, self.skew), -skewed(-quantile, self.skew)
+        below, above = skewed(quantile, self.skew)
         if self.unknown:
             return d - below * self.wide, d + above * self.wide
         return self._scored(below, above)
@@ -173,7 +175,9 @@ class Moves:
         else:  # the scale's end: beyond it lies nothing
             within = min(max(limit / self.span, -1.0), 1.0)
             away = float(tango(self.up, self.down, self._effective(), within))
-        return float(_below(self.freedom, -side * float(unskewed(away, self.skew))))
+        freedom = self.freedom if math.isfinite(self.freedom) else NORMAL
+        above, below = tails(away, self.skew, freedom)
+        return float(above if side > 0 else below)
 
     def _exact(self) -> bool:
         return self.kind == "binary" and self.changed < FEW
@@ -389,8 +393,8 @@ def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Mov
     if found.kind == "share" or (groups is not None and units <= FLIPPED):
         return replace(found, p_value=sign_flips(sums))
     plain = replace(found, skew=0.0)  # of "no change" at all, symmetric
-    tails = [tail for tail in (plain.p_above(0.0), plain.p_below(0.0)) if tail is not None]
-    return replace(found, p_value=min(1.0, 2 * min(tails)))
+    both = [tail for tail in (plain.p_above(0.0), plain.p_below(0.0)) if tail is not None]
+    return replace(found, p_value=min(1.0, 2 * min(both)))
 
 
 def sign_flips(sums: ArrayLike) -> float:

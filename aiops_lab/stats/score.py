@@ -95,14 +95,30 @@ def unskewed(away: ArrayLike, skew: ArrayLike) -> Floats:
     (1.577, 2.0)
     """
     t, a = np.asarray(away, float), np.asarray(skew, float)
-    return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+    known = np.where(np.isfinite(t), t, 0.0)
+    return np.where(np.isfinite(t), t + a * known**2 / 3 + a**2 * known**3 / 27 + a / 6, t)
 
 
-def skewed(quantile: float, skew: float) -> float:
-    """The statistic whose `unskewed` value is `quantile`."""
+def skewed(quantile: float, skew: float) -> tuple[float, float]:
+    """How many errors below and above an estimate its interval reaches.
+
+    Each is the statistic whose `unskewed` value is `quantile`, or that itself where larger: few
+    large values are drawn out, but none is relied on.
+    """
     if abs(skew) < 1e-9:
-        return quantile
-    return float(3 / skew * (np.cbrt(1 + skew * (quantile - skew / 6)) - 1))
+        return quantile, quantile
+    ends = (quantile, -quantile)
+    below, above = (3 / skew * (np.cbrt(1 + skew * (q - skew / 6)) - 1) for q in ends)
+    return max(quantile, float(below)), max(quantile, -float(above))
+
+
+def tails(away: ArrayLike, skew: ArrayLike, freedom: float) -> tuple[Floats, Floats]:
+    """P-values against "no more than this" and "no less", by t and without the skewness."""
+    each = (np.asarray(away, float), unskewed(away, skew))
+    above, below = (
+        np.maximum(*(special.stdtr(freedom, sign * t) for t in each)) for sign in (-1, 1)
+    )
+    return above, below
 
 
 def skewness(x: Floats) -> float:

@@ -16,7 +16,7 @@ from aiops_lab.stats.score import (
     exact_share_interval,
     skewed,
     skewness,
-    unskewed,
+    tails,
     wilson,
 )
 
@@ -108,7 +108,7 @@ def single_mean(
         quantile = float(special.ndtri(1 - tail))
     below = above = quantile
     if exact:
-        below, above = skewed(quantile, shape.skew), -skewed(-quantile, shape.skew)
+        below, above = skewed(quantile, shape.skew)
     if shape.effective is not None and (exact or shape.binary or top == 1):
         low = float(wilson(shape.mean, shape.effective, below)[0]) * top
         high = float(wilson(shape.mean, shape.effective, above)[1]) * top
@@ -156,8 +156,8 @@ def p_mean(
         outside = shape.effective is not None and not 0 < limit < 1
         cleared = shape.mean > limit if above else shape.mean < limit
         return None if not outside else 0.0 if cleared else 1.0
-    away = float(unskewed((shape.mean - limit) / scale, shape.skew))
-    return float(special.stdtr(shape.freedom, -away if above else away))
+    found = tails((shape.mean - limit) / scale, shape.skew, shape.freedom)
+    return float(found[0] if above else found[1])
 
 
 def _shape(x: NDArray[np.float64], clusters: ArrayLike | None, bounded: bool) -> _Shape:
