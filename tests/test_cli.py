@@ -158,6 +158,19 @@ def test_a_gate_that_cannot_run_is_no_pass(ready: Path) -> None:
     assert run(*missing, "--policy", ready / "none.toml").returncode == 2
 
 
+def test_a_policy_loosened_between_two_gates_is_pointed_out(ready: Path, tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "lab")
+    for name in ("base", "good"):
+        lab.ingest(open_lab(ready).scores(name).select("run_id", "sample_id", "metric", "value"))
+    asked = ("gate", "--lab", tmp_path / "lab", "--baseline", "base", "--candidate", "good")
+    for margin in (0.02, 0.2):
+        policy = tmp_path / f"{margin}.toml"
+        metric = open_lab(ready).scores("base")["metric"][0]
+        policy.write_text(f"[gate.metrics.{metric}]\nmargin = {margin}\n", "utf-8")
+        told = run(*asked, "--policy", policy).stdout
+    assert "was loosened" in told
+
+
 def test_plans_and_curves_are_printed(ready: Path) -> None:
     asked = ("gate", "--lab", ready, "--baseline", "base")
     plan = json.loads(run(*asked, "--plan", "--json").stdout)

@@ -256,6 +256,8 @@ def test_json_is_repaired_and_nothing_is_changed_silently() -> None:
         '{"id": 007}',
         "{'a': 'it's'}",
         "```json\n{}\n```\n```json\n[]\n```",
+        '{"a": [1, 2, ...]}',
+        '{"a": ' + "1" * 5000 + ",}",
     ],
 )
 def test_json_that_would_need_guessing_is_refused(text: str) -> None:
@@ -295,6 +297,9 @@ def test_yaml_that_would_need_guessing_is_refused(text: str) -> None:
         ("text: |\n  ```\n  b: 1\n  ```\nend: @x", ["```\nb: 1\n```\n", "@x"]),
         ("era: '90s\nrest: “so\nsize: 1 #old\nend: @x", ["'90s", "“so", 1, "@x"]),
         ("a:\n  - one\n   - two", [["one", "two"]]),
+        ("a: x\nb: y\n```\nHope that helps. Note: the values are examples.", ["x", "y"]),
+        ("~~~yaml\na: x\n~~~\nNote: an example.", ["x"]),
+        ("````\na: x\nb: y\n````", ["x", "y"]),
     ],
 )
 def test_yaml_says_what_was_meant_to_any_reader(text: str, means: list[object]) -> None:

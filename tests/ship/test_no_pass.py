@@ -11,6 +11,7 @@ import pytest
 
 from aiops_lab import Lab, compare_runs, plan_gate, release_gate
 from aiops_lab.errors import BadSettings
+from aiops_lab.reports.gate import to_junit, to_markdown
 from aiops_lab.ship.iterate import prompt_loop
 from aiops_lab.ship.operating import left_out, operating_curve
 from aiops_lab.ship.rank import rank_runs
@@ -200,3 +201,33 @@ def test_a_loss_in_a_few_large_pieces_seldom_passes(n: int) -> None:
         tokens += below is not None and below <= 0.05
     assert not more_than(epochs, 0.065), epochs
     assert not more_than(tokens, 0.065), tokens
+
+
+def test_outputs_name_the_policy_and_what_would_settle_each_rule() -> None:
+    table = wide(20, score=([1.0] * 20, [1.0] * 20), tokens_out=(10, 10))
+    asked = policy(margin=0.05, caps={"tokens": "+20%", "tokens_out": "+20%"})
+    found = release_gate(table, baseline="a", candidate="b", policy=asked)
+    told = to_markdown(found)
+    assert "even with a perfect record: ask at least 59" in found.verdict.next_step
+    assert "the runs have tokens_out" in " ".join(found.rules["settle"])
+    assert "**What would settle it**" in told
+    assert found.settings["policy_digest"] in told
+    assert found.settings["policy_digest"] in to_junit(found)
+    assert len(told.splitlines()) <= 60
+
+
+def test_the_baseline_is_held_against_itself_by_its_own_epochs() -> None:
+    chance = np.random.default_rng(9)
+    hard = chance.random(300)
+    rows = [
+        {"run_id": "a", "sample_id": str(i), "epoch": epoch, "metric": "score"}
+        | {"value": float(chance.random() < hard[i])}
+        for i in range(300)
+        for epoch in (1, 2, 3, 4)
+    ]
+    found = plan_gate(pl.DataFrame(rows), baseline="a", policy=policy(margin=0.05))
+    [again] = found.repeated.to_dicts()
+    assert again["fail"] <= 0.05
+    assert again["ok"] + again["fail"] + again["inconclusive"] == pytest.approx(1)
+    once = plan_gate(table_of({"a": ALL}), baseline="a", policy=policy(margin=0.05))
+    assert not once.repeated.height
