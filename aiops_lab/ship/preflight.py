@@ -21,6 +21,8 @@ FAR_APART = 7
 """Days between two runs after which a provider may have changed under them."""
 ALIKE, ENOUGH_ANSWERS, A_LABEL = 0.9, 10, 30
 """One text in this share of at least so many answers is suspect; shorter ones may be labels."""
+PROBED = 500
+"""Answers that are looked at first; only where they are alike, all are."""
 FILLERS, FILLERS_AND_NUMBERS = r"[\s\p{P}]+", r"[\s\d\p{P}]+"
 SAMPLING = ("limit", "shuffle", "shuffled", "sample_shuffle", "sample_id", "num_fewshot", "seed")
 """Settings that decide which questions are asked, and how."""
@@ -241,6 +243,9 @@ def _one_answer(data: Evals) -> Iterator[tuple[str, str, str]]:
     for side, run in zip(("baseline", "candidate"), data.run_ids, strict=True):
         own = data.samples.filter(pl.col("run_id") == run).drop_nulls("output")
         if own["sample_id"].n_unique() < ENOUGH_ANSWERS:
+            continue
+        some = own["output"].gather_every(max(1, own.height // PROBED))
+        if _most_given(some, FILLERS_AND_NUMBERS)[1] < (ALIKE - 0.1) * some.len():
             continue
         text, count = _most_given(own["output"], FILLERS)
         detail = f"{count} of {own.height} answers of the {side} are the same text"

@@ -12,14 +12,14 @@ from scipy import special
 from aiops_lab.ship.behaviour import USED
 from aiops_lab.ship.judge import Labels, heard
 from aiops_lab.ship.policy import Rule
+from aiops_lab.ship.preflight import OTHER_SCALE
 from aiops_lab.stats.bootstrap import FEW_BEYOND, quantile_bootstrap
 from aiops_lab.stats.paired import Moves, log_moves, moves
 from aiops_lab.stats.single import p_mean, single_mean
 
 Values = NDArray[np.float64]
 ALPHA = 0.05
-OTHER_SCALE = 5
-"""Scores of so much are no shares."""
+FEW = "too few clusters or questions to honour: five are the least"
 ALIKE = 3
 """From so many on, amounts that are all the same are taken at their word."""
 LEVEL = 0.90
@@ -156,7 +156,7 @@ def _of_moves(
 
 
 def _few(found: Moves) -> str:
-    return "" if found.trusted else "too few clusters or questions: five are the least"
+    return "" if found.trusted else FEW
 
 
 def _doubt(found: Moves, margin: float) -> str:
@@ -181,9 +181,9 @@ def _mean(rule: Rule, sides: Sides) -> Tested:
     least = None
     if inside and 0 < rule.limit < 1 and np.isin(x, (0, 1)).all():
         least = (rule.limit if rule.direction > 0 else 1 - rule.limit) ** found.n
-    few = "too few clusters to honour: five are the least" * ("too few to" in found.method)
+    note = FEW if "too few to honour" in found.method else ""
     if not amount and 0 < rule.limit <= 1 and x.size and x.max() >= OTHER_SCALE:
-        few = f"the limit {rule.limit:g} is one of shares, and scores go up to {x.max():g}"
+        note = f"the limit {rule.limit:g} is one of shares, and scores go up to {x.max():g}"
     return Tested(
         n=found.n,
         baseline=_mean_of(sides.baseline),
@@ -196,7 +196,7 @@ def _mean(rule: Rule, sides: Sides) -> Tested:
         error=found.standard_error,
         least=least,
         share=inside,
-        note=few,
+        note=note,
         method=found.method,
     )
 
