@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from aiops_lab.errors import BadSettings
 from aiops_lab.stats.paired import moves, unpaired_difference
 
+DENSE = 4
+"""So many cells a row are counted one by one; of more, only those that are there."""
+
 
 def questions(samples: pl.DataFrame, cluster: str | None) -> pl.DataFrame:
     """Samples with their error as a figure, and the cluster asked for."""
@@ -67,9 +70,12 @@ def paired(
     own = scores.drop_nulls("value")
     metrics, metric = _coded(own["metric"])
     ids, question = _coded(own["sample_id"])
-    cells, cell = np.unique(metric.astype(np.int64) * len(ids) + question, return_inverse=True)
+    cell, size = metric.astype(np.int64) * len(ids) + question, len(metrics) * len(ids)
+    cells = np.arange(size)
+    if size > DENSE * cell.size:
+        cells, cell = np.unique(cell, return_inverse=True)
     values, run = own["value"].to_numpy(), own["run_id"]
-    if cells.size * 4 < values.size:
+    if np.count_nonzero(np.bincount(cell, minlength=cells.size)) * 4 < values.size:
         # sums of several epochs must not depend on the order of the rows
         order = np.lexsort((values, cell))
         values, cell, run = values[order], cell[order], run.gather(order)

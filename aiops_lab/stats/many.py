@@ -55,9 +55,10 @@ def tails_of_difference(
 def _skewness(x: Floats) -> Floats:
     """`skewness` of each row."""
     away = x - x.mean(1, keepdims=True)
-    spread = np.square(away).mean(1)
+    square = np.square(away)
+    spread = square.mean(1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num((away**3).mean(1) / spread**1.5 / np.sqrt(x.shape[1]))
+        return np.nan_to_num((square * away).mean(1) / spread**1.5 / np.sqrt(x.shape[1]))
 
 
 def _of_pairs(ups: Floats, downs: Floats, n: int, limit: float) -> tuple[Floats, Floats]:

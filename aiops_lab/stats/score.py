@@ -124,8 +124,9 @@ def tails(away: ArrayLike, skew: ArrayLike, freedom: float) -> tuple[Floats, Flo
 def skewness(x: Floats) -> float:
     """Skewness divided by the root of how many values there are."""
     away = x - x.mean()
-    spread = float(np.square(away).mean())
-    return float((away**3).mean() / spread**1.5 / np.sqrt(x.size)) if spread > 0 else 0.0
+    square = np.square(away)
+    spread = float(square.mean())
+    return float((square * away).mean() / spread**1.5 / np.sqrt(x.size)) if spread > 0 else 0.0
 
 
 def exact_share(hits: float, n: int, limit: float, *, above: bool) -> float:
