@@ -80,8 +80,9 @@ class Lab:
 
     def runs(self) -> pl.DataFrame:
         """All runs, the oldest first: by start time, else by when they were ingested."""
+        rows = self.table("runs")
         order = self._store.visible_runs().group_by("run_id").agg(pl.col("at", "place").max())
-        runs = self.table("runs").join(order, on="run_id", how="left")
+        runs = rows.join(order, on="run_id", how="left")
         begun = pl.coalesce("started_at", "at")
         return runs.sort(begun, "at", "place", nulls_last=False).drop("at", "place")
 

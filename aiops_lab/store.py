@@ -98,15 +98,16 @@ class Store:
         rows = self._rows("ingests", delta).collect()
         return rows.sort("reader_version", "at").unique("digest", keep="last", maintain_order=True)
 
-    def visible_runs(self) -> pl.DataFrame:
+    def visible_runs(self, listed: pl.DataFrame | None = None) -> pl.DataFrame:
         """The (run_id, attempt) shown, with the moment and place of each in its ingest.
 
         Of one file ingested again after it changed, the latest; of several files of one run the
-        most complete, then the latest. Tables that name the run themselves add up.
+        most complete, then the latest. Tables that name the run themselves add up. Of the ingests
+        `listed` where they were read already: another process may have added some since.
         """
+        listed = self.listed() if listed is None else listed
         runs = (
-            self.listed()
-            .select("attempt", "digest", "source_uri", "at", "runs")
+            listed.select("attempt", "digest", "source_uri", "at", "runs")
             .explode("runs")
             .drop_nulls("runs")
             .unnest("runs")
@@ -130,6 +131,8 @@ class Store:
             raise LabError(f"no table {table!r}; the tables are {', '.join(SCHEMAS)}")
         if table == "ingests":
             return self._ingests().lazy()
+        # what is listed is read first: its rows were appended before, so the table holds them all
+        listed = empty("ingests") if table == "verdicts" else self.listed()
         delta = self._delta(table)
         if delta is None:
             return empty(table).lazy()
@@ -137,21 +140,20 @@ class Store:
         if table == "verdicts":
             return rows
         if "run_id" in SCHEMAS[table]:
-            shown = self.visible_runs()
+            shown = self.visible_runs(listed)
             keys = ["run_id", "attempt"]
             rows = rows.join(shown.lazy(), on=keys, how="inner", maintain_order="left")
             if shown["run_id"].is_duplicated().any():
                 rows = _added_up(rows, table)
         else:
-            shown = self.listed().select("attempt")
-            rows = rows.join(shown.lazy(), on="attempt", how="semi")
+            rows = rows.join(listed.lazy().select("attempt"), on="attempt", how="semi")
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         return rows.select(SCHEMAS[table].names())
 
     def _ingests(self) -> pl.DataFrame:
         """The ingests with the source that replaces each, if all its runs are shown from others."""
         listed = self.listed()
-        shown = self.visible_runs().select("run_id", winner="digest")
+        shown = self.visible_runs(listed).select("run_id", winner="digest")
         replaced = (
             listed.select("digest", "runs")
             .explode("runs")

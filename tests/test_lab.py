@@ -10,8 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from deltalake import DeltaTable
+
 from aiops_lab import Lab, LabError, demo_lab, open_lab
 from aiops_lab.errors import BadSettings, UnknownRun
+from aiops_lab.store import Store
 from aiops_lab.tables import KEYS, SCHEMAS
 from tests.conftest import DATA, contents, table_of, write_eval
 
@@ -30,6 +33,34 @@ def test_the_template_of_the_settings_is_valid_when_uncommented(tmp_path: Path) 
     text = path.read_text()
     path.write_text("\n".join(re.findall(r"^# (\[.*|\w+ = .*)", text, re.MULTILINE)))
     assert lab.settings.prices["openai/gpt-4o"].input == 2.5
+
+
+@pytest.mark.parametrize("after", range(1, 5))
+@pytest.mark.parametrize("reading", ["ingest", "samples"])
+def test_what_another_process_ingests_while_tables_are_read_is_seen_whole_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str, after: int
+) -> None:
+    lab = open_lab(tmp_path / "lab")
+    part = write_eval(tmp_path / "part.eval", "a", samples=3, journal_only=True)
+    whole = write_eval(tmp_path / "whole.eval", "a", samples=5)
+    other = write_eval(tmp_path / "other.eval", "b", samples=4)
+    lab.ingest(part)
+    opened, reads = Store._delta, 0
+
+    def between(store: Store, table: str, version: int | None = None) -> DeltaTable | None:
+        nonlocal reads
+        reads += 1
+        delta = opened(store, table, version)
+        if reads == after:
+            open_lab(tmp_path / "lab").ingest(whole, other)
+        return delta
+
+    monkeypatch.setattr(Store, "_delta", between)
+    if reading == "ingest":
+        assert lab.ingest(part).superseded["superseded_by"].to_list() in ([], [whole.as_uri()])
+    else:
+        samples = dict(lab.samples().group_by("run_id").len().iter_rows())
+        assert samples in ({"a": 3}, {"a": 5, "b": 4})
 
 
 @pytest.mark.parametrize("name", ["my lab", "Prüfung 日本", "a#b", "50%", "what?", "-x", "c:d"])
