@@ -77,6 +77,32 @@ SCHEMAS: dict[str, pl.Schema] = {
             "content": pl.String,
         }
     ),
+    "questions": pl.Schema(
+        {
+            "experiment_id": pl.String,
+            "question_id": pl.String,
+            "text": pl.String,
+            "gold": pl.List(pl.Struct({"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64})),
+        }
+    ),
+    "chunks": pl.Schema(
+        {
+            "experiment_id": pl.String,
+            "chunk_id": pl.String,
+            "doc_id": pl.String,
+            "start": pl.Int64,
+            "end": pl.Int64,
+        }
+    ),
+    "hits": pl.Schema(
+        {
+            "experiment_id": pl.String,
+            "question_id": pl.String,
+            "rank": pl.Int64,
+            "chunk_id": pl.String,
+            "score": pl.Float64,
+        }
+    ),
     "quarantine": pl.Schema(
         {"digest": pl.String, "place": pl.String, "reason": pl.String, "at": TIME}
     ),
@@ -113,6 +139,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "samples": ("run_id", "sample_id", "epoch"),
     "scores": ("run_id", "sample_id", "epoch", "metric"),
     "artefacts": ("artefact", "version", "digest"),
+    "questions": ("experiment_id", "question_id"),
+    "chunks": ("experiment_id", "chunk_id"),
+    "hits": ("experiment_id", "question_id", "chunk_id"),
     "quarantine": ("digest", "place"),
     "ingests": ("digest",),
     "verdicts": ("report", "as_of", "at"),

@@ -1,0 +1,1 @@
+"""Which way of dividing, indexing and retrieving documents finds the right passages?"""

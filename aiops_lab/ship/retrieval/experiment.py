@@ -1,0 +1,387 @@
+"""Sweep over ways of dividing, embedding and finding; score all on one set of questions."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.ship.retrieval import search
+from aiops_lab.ship.retrieval.cache import Vectors, digest_of, kept_hits
+from aiops_lab.ship.retrieval.chunkers import Split, named_chunkers, size_of
+from aiops_lab.ship.retrieval.coverage import Mode
+from aiops_lab.ship.retrieval.inputs import Corpus, Questions, read_corpus, read_questions
+from aiops_lab.ship.retrieval.score import USUAL, Retrieval, _check, assemble
+from aiops_lab.tables import SCHEMAS
+
+CHUNKERS = ("characters-400", "characters-800", "characters-1600", "markdown-800")
+LEXICAL: dict[str, Callable[[Sequence[str], Sequence[str], int], search.Found]] = {
+    "bm25": search.bm25,
+    "tfidf": search.tfidf,
+    "lsa": search.lsa,
+}
+RETRIEVERS = (*LEXICAL, "dense", "hybrid")
+REACH = 4
+"""Hits are fetched for so many times the compared context, so that the curve goes on."""
+DESCRIBED = pl.Schema(
+    {
+        **dict.fromkeys(("experiment_id", "chunker", "kind"), pl.String()),
+        **dict.fromkeys(("size", "overlap"), pl.Int64()),
+        **dict.fromkeys(("retriever", "embedder", "reranker"), pl.String()),
+    }
+)
+METHOD = "1"
+"""Changed when a built-in way of finding changes: kept hits are then found again."""
+Progress = Callable[[str, int, int], None]
+Callables = Mapping[str, Callable[..., Any]]
+
+
+def run_retrieval(
+    corpus: Any,
+    questions: Any,
+    chunkers: Any = CHUNKERS,
+    embedders: Callables | None = None,
+    retrievers: Sequence[str] | None = None,
+    rerankers: Callables | None = None,
+    *,
+    k: int = 5,
+    context: float = USUAL,
+    mode: Mode = "strict",
+    count_tokens: Callable[[str], int] | None = None,
+    baseline: str | None = None,
+    cluster: str | None = None,
+    level: float = 0.95,
+    cache: Any = None,
+    progress: Progress | bool | None = None,
+) -> Retrieval:
+    """Every chunker with every way of finding, on one corpus and one set of questions.
+
+    Parameters
+    ----------
+    corpus
+        A folder of text or Markdown, a table of doc_id and text, or a mapping of ids to texts.
+    questions
+        question_id, text and gold; see `score_retrieval`.
+    chunkers
+        ``characters-800``, ``markdown-800-200`` (size and overlap), ``tokens-200``,
+        ``windows-800``; any callable that takes a text and gives (start, end) pairs or the chunks'
+        texts; objects of chonkie and LangChain as they are. A mapping names them.
+    embedders
+        By name: a callable that takes a list of texts and gives a vector each. With an attribute
+        ``limit`` (characters read of a text) what it never saw is told apart.
+    retrievers
+        Of ``bm25``, ``tfidf``, ``lsa``, ``dense`` (each embedder), ``hybrid`` (BM25 with each
+        embedder, or with LSA). By default all that can be done; BM25 is always among them.
+    rerankers
+        By name: a callable that takes a question and a list of texts and gives a score each. Each
+        is put behind each way of finding.
+    k, context, mode, baseline, cluster, level
+        As `score_retrieval` takes them.
+    count_tokens
+        A text's number of tokens; contexts are then in tokens.
+    cache
+        A Lab or a folder: vectors and hits are kept there by the digest of what made them, so a
+        sweep that was interrupted or has grown does the rest only.
+    progress
+        A callable (name, done, total), or True for a bar with the time left; by default a bar on a
+        terminal.
+
+    Returns
+    -------
+    Retrieval
+        experiment_id is ``chunker/retriever``, ``chunker/dense:embedder``, with ``+reranker``.
+
+    Raises
+    ------
+    BadSource, BadSettings
+        Something given cannot be read, divided or embedded.
+
+    Examples
+    --------
+    >>> corpus = {"a": "Nine ferries sail from the north quay. The kiosk opens at six."}
+    >>> rows = [{"question_id": 1, "text": "When does the kiosk open?",
+    ...          "gold": [{"doc_id": "a", "quote": "The kiosk opens at six."}]}]
+    >>> found = run_retrieval(corpus, rows, ["windows-39"], retrievers=["bm25"], k=1)
+    >>> found.configurations.select("experiment_id", "recall").row(0)
+    ('windows-39/bm25', 1.0)
+    """
+    _check(mode, k, context, level)
+    texts = read_corpus(corpus)
+    asked = read_questions(questions, texts)
+    splits = named_chunkers(chunkers)
+    ways = _ways(retrievers, embedders or {})
+    folder = _folder(cache)
+    with _progress(progress) as told:
+        sweep = _Sweep(
+            texts, asked, embedders or {}, rerankers or {}, ways, max(k, 1),
+            context, folder, told, count_tokens,
+        )  # fmt: skip
+        parts = [sweep.chunker(name, split) for name, split in splits.items()]
+    named = dict(zip(splits, parts, strict=True))
+    return assemble(
+        asked,
+        pl.concat([part.chunks for part in parts]),
+        pl.concat([part.hits for part in parts]),
+        mode=mode, k=k, context=context, corpus=texts, baseline=baseline, cluster=cluster,
+        level=level,
+        described=pl.concat([part.described for part in parts]),
+        settings={
+            "chunkers": list(splits),
+            "embedders": list(embedders or {}),
+            "retrievers": ways,
+            "rerankers": list(rerankers or {}),
+            "corpus": digest_of(part for pair in texts.texts() for part in pair),
+            "outside": {name: part.outside for name, part in named.items() if part.outside},
+        },
+    )  # fmt: skip
+
+
+def _ways(retrievers: Sequence[str] | None, embedders: Callables) -> list[str]:
+    if retrievers is None:
+        return [*LEXICAL, *(["dense"] if embedders else []), "hybrid"]
+    retrievers = [retrievers] if isinstance(retrievers, str) else list(retrievers)
+    for way in retrievers:
+        if way not in RETRIEVERS:
+            raise BadSettings(f"no retriever {way!r}; there are {', '.join(RETRIEVERS)}")
+    if "dense" in retrievers and not embedders:
+        raise BadSettings("dense search needs an embedder: embedders={'name': callable}")
+    return list(dict.fromkeys(["bm25", *retrievers]))
+
+
+def _folder(cache: Any) -> Path | None:
+    """Where things are kept: in a lab beside its tables."""
+    if cache is None:
+        return None
+    if isinstance(cache, str | os.PathLike):
+        return Path(cache)
+    place = getattr(cache, "path", None)
+    if place is None:
+        raise BadSettings("cache is a Lab or a folder")
+    return Path(place) / "cache" / "retrieval"
+
+
+@contextmanager
+def _progress(wanted: Progress | bool | None) -> Iterator[Progress]:
+    if callable(wanted):
+        yield wanted
+        return
+    if wanted is False or (wanted is None and not sys.stderr.isatty()):
+        yield lambda name, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def told(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield told
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one chunker came to."""
+
+    chunks: pl.DataFrame
+    hits: pl.DataFrame
+    described: pl.DataFrame
+    outside: float
+
+
+class _Chunks:
+    """The chunks of one chunker: a row each, and their texts."""
+
+    def __init__(self, name: str, split: Split, corpus: Corpus) -> None:
+        self.name = name
+        docs, starts, ends, self.texts = [], [], [], []
+        printed = missed = 0
+        for doc_id, text in corpus.texts():
+            spans = dict.fromkeys(split(text))  # a span given twice is one chunk
+            docs += [doc_id] * len(spans)
+            starts += [start for start, _ in spans]
+            ends += [end for _, end in spans]
+            self.texts += [text[start:end] for start, end in spans]
+            total, left = _unread(text, list(spans))
+            printed, missed = printed + total, missed + left
+        self.outside = missed / printed if printed else 0.0
+        self.frame = pl.DataFrame(
+            {"doc_id": docs, "start": starts, "end": ends},
+            schema={"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64},
+        ).with_columns(chunk_id=pl.format("{}:{}-{}", "doc_id", "start", "end"))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all texts; only asked for where hits are kept."""
+        return digest_of(self.texts)
+
+
+def _unread(text: str, spans: list[tuple[int, int]]) -> tuple[int, int]:
+    """Characters of a text that are no spaces, and how many of them no chunk holds."""
+    gaps, reach = [], 0
+    for start, end in sorted(spans):
+        if start > reach:
+            gaps.append(text[reach:start])
+        reach = max(reach, end)
+    gaps.append(text[reach:])
+    left = sum(len(piece) for gap in gaps for piece in gap.split())
+    return sum(map(len, text.split())) if left else max(len(text), 1), left
+
+
+class _Sweep:
+    """One corpus and one set of questions, gone over with one chunker after another."""
+
+    def __init__(
+        self, corpus: Corpus, asked: Questions, embedders: Callables, rerankers: Callables,
+        ways: list[str], k: int, context: float, folder: Path | None, told: Progress,
+        count_tokens: Callable[[str], int] | None,
+    ) -> None:  # fmt: skip
+        self.corpus, self.ways, self.rerankers = corpus, ways, rerankers
+        self.k, self.context, self.folder, self.told = k, context, folder, told
+        self.count_tokens, self.embedders = count_tokens, embedders
+        self.ids = asked.table["question_id"]
+        self.queries = asked.table["text"].fill_null("").to_list()
+        self.asked = digest_of([*self.ids, *self.queries])
+        place = None if folder is None else folder / "vectors"
+        self.vectors = {n: Vectors(n, embed, place) for n, embed in embedders.items()}
+        self.questions = {n: vectors.of(self.queries) for n, vectors in self.vectors.items()}
+
+    def chunker(self, name: str, split: Split) -> _Part:
+        """All ways of finding the chunks of one chunker."""
+        made = _Chunks(name, split, self.corpus)
+        frame = made.frame
+        if self.count_tokens is not None:
+            frame = frame.with_columns(
+                tokens=pl.Series(
+                    [float(self.count_tokens(t)) for t in made.texts], dtype=pl.Float64
+                )
+            )
+        depth = self._depth(frame)
+        ways = list(self._of(made))
+        chunks, hits, rows = [], [], []
+        kind, size, overlap = size_of(name)
+        for number, (way, embedder, key, find) in enumerate(ways):
+            self.told(f"{name}", number, len(ways))
+            found = self._kept(made, depth, key, find)
+            for reranker in (None, *self.rerankers):
+                own = found if reranker is None else self._reranked(made, found, reranker)
+                said = f"{name}/{way}" + (f"+{reranker}" if reranker else "")
+                label = pl.lit(said).alias("experiment_id")
+                limit = getattr(self.embedders.get(embedder or ""), "limit", None)
+                seen = pl.lit(limit, pl.Float64).alias("seen") if self._limited() else None
+                chunks.append(
+                    frame.select(label, *list(SCHEMAS["chunks"])[1:],
+                                 *(c for c in ("tokens",) if c in frame.columns),
+                                 *([] if seen is None else [seen]))
+                )  # fmt: skip
+                hits.append(self._hits(own, frame).select(label, pl.all()))
+                rows.append((said, name, kind, size, overlap, way, embedder, reranker))
+        self.told(f"{name}", len(ways), len(ways))
+        return _Part(
+            pl.concat(chunks), pl.concat(hits),
+            pl.DataFrame(rows, schema=DESCRIBED, orient="row"), made.outside,
+        )  # fmt: skip
+
+    def _limited(self) -> bool:
+        return any(getattr(each, "limit", None) is not None for each in self.embedders.values())
+
+    def _depth(self, frame: pl.DataFrame) -> int:
+        """Enough hits for the end of the curve, and for the losses just below k."""
+        cost = frame["tokens"] if "tokens" in frame.columns else frame["end"] - frame["start"]
+        mean = float(cost.mean() or 0)  # pyright: ignore[reportArgumentType]
+        reach = math.ceil(1.5 * REACH * self.context / mean) if mean else 0
+        return max(1, min(max(4 * self.k, reach), frame.height))
+
+    def _of(
+        self, made: _Chunks
+    ) -> Iterator[tuple[str, str | None, list[str], Callable[[int], search.Found]]]:
+        """Name, embedder, what it depends on, and how it is done, of each way of finding."""
+        for way in self.ways:
+            if way in LEXICAL:
+                yield way, None, [way], lambda depth, way=way: self._lexical(way, made, depth)
+            for name, vectors in self.vectors.items():
+                key = [way, name, vectors.digest]
+                if way == "dense":
+                    yield f"dense:{name}", name, key, lambda d, n=name: self._dense(n, made, d)
+                if way == "hybrid":
+                    yield (f"hybrid:{name}", name, key,
+                           lambda d, n=name: search.fused(self._lexical("bm25", made, d),
+                                                          self._dense(n, made, d), d))  # fmt: skip
+            if way == "hybrid" and not self.vectors:
+                yield ("hybrid", None, ["hybrid", "lsa"],
+                       lambda d: search.fused(self._lexical("bm25", made, d),
+                                              self._lexical("lsa", made, d), d))  # fmt: skip
+
+    def _lexical(self, way: str, made: _Chunks, depth: int) -> search.Found:
+        return LEXICAL[way](made.texts, self.queries, depth)
+
+    def _dense(self, name: str, made: _Chunks, depth: int) -> search.Found:
+        vectors = self.vectors[name].of(
+            made.texts, lambda done, total: self.told(f"{made.name}: {name}", done, total)
+        )
+        return search.dense(vectors, self.questions[name], depth)
+
+    def _kept(
+        self, made: _Chunks, depth: int, key: list[str], find: Callable[[int], search.Found]
+    ) -> search.Found:
+        if self.folder is None:
+            return find(depth)
+
+        def found() -> pl.DataFrame:
+            it = find(depth)
+            return pl.DataFrame({"chunk": it.chunk.ravel(), "score": it.score.ravel()})
+
+        full = [METHOD, made.digest, self.asked, str(depth), *key]
+        rows = kept_hits(self.folder / "hits", full, found)
+        shape = (len(self.queries), -1)
+        if not rows.height:
+            return search.Found(
+                np.empty((len(self.queries), 0), np.int64), np.empty((len(self.queries), 0))
+            )
+        return search.Found(
+            rows["chunk"].to_numpy().reshape(shape), rows["score"].to_numpy().reshape(shape)
+        )
+
+    def _reranked(self, made: _Chunks, found: search.Found, name: str) -> search.Found:
+        ranked = []
+        for query, row in zip(self.queries, found.chunk, strict=True):
+            chunks = row[row >= 0]
+            scores = np.asarray(
+                self.rerankers[name](query, [made.texts[c] for c in chunks]) if chunks.size else [],
+                dtype=float,
+            )
+            if scores.shape != chunks.shape or not np.isfinite(scores).all():
+                raise BadSettings(
+                    f"reranker {name!r} gave no finite score for each of {chunks.size} texts"
+                )
+            order = np.lexsort((np.arange(chunks.size), -scores))
+            ranked.append((chunks[order], scores[order]))
+        return search._stacked(ranked)
+
+    def _hits(self, found: search.Found, frame: pl.DataFrame) -> pl.DataFrame:
+        width = found.chunk.shape[1]
+        chunk, kept = found.chunk.ravel(), found.chunk.ravel() >= 0
+        questions = np.repeat(np.arange(len(self.queries)), width)[kept]
+        ranks = np.tile(np.arange(1, width + 1), len(self.queries))[kept]
+        return pl.DataFrame(
+            {
+                "question_id": self.ids.gather(questions),
+                "rank": ranks.astype(np.int64),
+                "chunk_id": frame["chunk_id"].gather(chunk[kept]),
+                "score": found.score.ravel()[kept],
+            }
+        )
