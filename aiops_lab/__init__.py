@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aiops_lab.ship.iterate import prompt_loop
     from aiops_lab.ship.plan import plan_gate
     from aiops_lab.ship.rank import rank_runs
+    from aiops_lab.ship.retrieval.experiment import run_retrieval
+    from aiops_lab.ship.retrieval.score import Retrieval, score_retrieval
     from aiops_lab.verdict import Evidence, Verdict
 
 __version__ = "0.1.0"
@@ -28,6 +30,7 @@ __all__ = [
     "Lab",
     "LabError",
     "Result",
+    "Retrieval",
     "Verdict",
     "compare_runs",
     "demo_lab",
@@ -40,6 +43,8 @@ __all__ = [
     "release_gate",
     "repair_json",
     "repair_yaml",
+    "run_retrieval",
+    "score_retrieval",
 ]
 
 _HOMES = {
@@ -50,6 +55,7 @@ _HOMES = {
     "Lab": "lab",
     "LabError": "errors",
     "Result": "result",
+    "Retrieval": "ship.retrieval.score",
     "Verdict": "verdict",
     "charts": "charts",
     "compare_runs": "ship.compare",
@@ -63,6 +69,8 @@ _HOMES = {
     "release_gate": "ship.gate",
     "repair_json": "measures",
     "repair_yaml": "measures",
+    "run_retrieval": "ship.retrieval.experiment",
+    "score_retrieval": "ship.retrieval.score",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
 from aiops_lab.ship.rank import ahead, check_level, pairwise
 from aiops_lab.ship.retrieval.coverage import Floats, Mode, Scene, curve, per_question, scene
@@ -485,6 +485,3 @@ def _checks(
     if not n:
         rows.append(("questions", "inconclusive", "no question has a gold span"))
     return pl.DataFrame(rows, schema=["check", "status", "detail"], orient="row")
-
-
-__all__ = ["BadSource", "Retrieval", "assemble", "score_retrieval"]
