@@ -10,6 +10,7 @@ above it, and a chunk that merely ends where an excerpt starts counts as touchin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -17,11 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aiops_lab.ship.retrieval.inputs import Questions
-from aiops_lab.ship.retrieval.spans import first_cover, merged, overlaps, union_lengths
+from aiops_lab.ship.retrieval.spans import first_cover, fresh, merged, overlaps, union_lengths
 
 Mode = Literal["strict", "chroma"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+SPARSE = 16
+"""So many bits a key asked for in the filter before a search."""
 MOST = 20
 """Chroma's "as many as touch gold" asks for no more chunks than this."""
 
@@ -69,6 +72,45 @@ class Scene:
     @property
     def chunk_length(self) -> Ints:
         return self.chunk_end - self.chunk_start
+
+    @cached_property
+    def line_order(self) -> Ints:
+        """The chunks by experiment, document and start."""
+        return np.lexsort((self.chunk_start, self.chunk_document, self.chunk_experiment))
+
+    @cached_property
+    def overlapping(self) -> NDArray[np.bool_]:
+        """Whether some chunks of each experiment share a character."""
+        order = self.line_order
+        experiment, document = self.chunk_experiment[order], self.chunk_document[order]
+        same = (experiment[1:] == experiment[:-1]) & (document[1:] == document[:-1])
+        over = same & (self.chunk_start[order][1:] < self.chunk_end[order][:-1])
+        return np.bincount(experiment[1:][over], minlength=len(self.experiments)) > 0
+
+    @cached_property
+    def _hit_keys(self) -> Ints:
+        """Cell and chunk of every hit as one number."""
+        return self.hit_cell * self.chunk_start.size + self.hit_chunk
+
+    def hit_of(self, cell: Ints, chunk: Ints) -> Ints:
+        """The row of the hit that brought a chunk back in a cell; -1 where none did."""
+        keys, wanted = self._hit_keys, cell * self.chunk_start.size + chunk
+        # few hits hold gold: those whose last bits are not asked for need not be sorted
+        low = (1 << (SPARSE * max(wanted.size, 1)).bit_length()) - 1
+        asked = np.zeros(low + 1, bool)
+        asked[wanted & low] = True
+        rows = np.flatnonzero(asked[keys & low])
+        if not rows.size:
+            return np.full(cell.size, -1)
+        rows = rows[np.argsort(keys[rows])]
+        place = np.minimum(np.searchsorted(keys[rows], wanted), rows.size - 1)
+        return np.where(keys[rows[place]] == wanted, rows[place], -1)
+
+    def distinct(self, found: Touches) -> tuple[Ints, Ints]:
+        """Cell and chunk of each pair of them, however much gold of the cell the chunk holds."""
+        chunks = max(self.chunk_start.size, 1)
+        keys = np.sort(found.cell * chunks + found.chunk)
+        return np.divmod(keys[np.diff(keys, prepend=-1) > 0], chunks)
 
     def sums(self, cell: Ints, weights: NDArray | None = None) -> Floats:
         """Sums over the rows of each cell."""
@@ -166,19 +208,14 @@ def touches(it: Scene, gold: Gold, *, touching: bool = False) -> Touches:
     spans = gold.start.size
     experiment, span = asked // max(spans, 1), asked % max(spans, 1)
     cell = experiment * it.questions + gold.question[span]
-    known = it.hit_cell * it.chunk_start.size + it.hit_chunk
-    order = np.argsort(known)
-    wanted = cell * it.chunk_start.size + chunk
-    place = np.searchsorted(known[order], wanted)
-    place = np.minimum(place, max(known.size - 1, 0))
-    hit = order[place] if known.size else np.zeros(wanted.size, np.int64)
-    came = known[hit] == wanted if known.size else np.zeros(wanted.size, bool)
+    hit = it.hit_of(cell, chunk)
+    ranks = np.append(it.hit_rank, 0)  # of row -1
     return Touches(
         cell, span, chunk,
         np.maximum(it.chunk_start[chunk], gold.start[span]),
         np.minimum(it.chunk_end[chunk], gold.end[span]),
-        np.where(came, it.hit_rank[hit], 0) if known.size else np.zeros(wanted.size, np.int64),
-        np.where(came, hit, -1),
+        ranks[hit],
+        hit,
     )  # fmt: skip
 
 
@@ -200,8 +237,7 @@ def per_question(it: Scene, k: int | None, mode: Mode) -> pl.DataFrame:
     sizes = np.tile(gold.length, experiments)
     spans_per_cell, characters = it.sums(cell_of_gold), it.sums(cell_of_gold, sizes)
 
-    pair = np.unique(found.cell * max(it.chunk_start.size, 1) + found.chunk)
-    near_cell, near_chunk = np.divmod(pair, max(it.chunk_start.size, 1))
+    near_cell, near_chunk = it.distinct(found)
     near = it.sums(near_cell)  # chunks that touch gold
     limit = np.full(it.cells, np.iinfo(np.int64).max) if k is None else np.full(it.cells, k)
     if k == -1:
@@ -213,10 +249,8 @@ def per_question(it: Scene, k: int | None, mode: Mode) -> pl.DataFrame:
 
     covered = _united(it, gold, got)
     reachable = _united(it, gold, found)
-    united = _united_chunks(it, cell, chunk)
-    useful = np.unique(got.cell[got.end > got.start] * max(it.chunk_start.size, 1)
-                       + got.chunk[got.end > got.start])  # fmt: skip
-    useful_cells = it.sums(useful // max(it.chunk_start.size, 1))
+    united = _retrieved(it, cell, chunk, context)
+    useful, _ = it.distinct(got.at(got.end > got.start))
     hits = it.sums(cell)
 
     ceiling = _united_chunks(it, near_cell, near_chunk, gold=gold)
@@ -243,7 +277,7 @@ def per_question(it: Scene, k: int | None, mode: Mode) -> pl.DataFrame:
             "spans": spans_per_cell.astype(np.int64),
             "cut": (spans_per_cell - whole).astype(np.int64),
             "redundancy": 1 - _share(united, context, empty=1.0),
-            "distractors": 1 - _share(useful_cells, hits, empty=np.nan),
+            "distractors": 1 - _share(it.sums(useful), hits, empty=np.nan),
             "asked": asked,
         }
     )
@@ -298,6 +332,24 @@ def _united(it: Scene, gold: Gold, found: Touches) -> Floats:
     return _by_cell(it, line, found.start, found.end, documents)
 
 
+def _retrieved(it: Scene, cell: Ints, chunk: Ints, context: Floats) -> Floats:
+    """Characters that the hits of each cell hold, each counted once."""
+    found = context.copy()  # where no chunks overlap, and none comes back twice
+    over = np.repeat(it.overlapping, it.questions)
+    if not over.any():
+        return found
+    some = over[cell]
+    place = np.empty(it.chunk_start.size, np.int64)
+    place[it.line_order] = np.arange(place.size)
+    keys = np.sort(cell[some] * place.size + place[chunk[some]])
+    own, ordered = keys // place.size, it.line_order[keys % place.size]
+    documents = int(it.chunk_document.max(initial=0)) + 1
+    line = own * documents + it.chunk_document[ordered]
+    united = it.sums(own, fresh(line, it.chunk_start[ordered], it.chunk_end[ordered]))
+    found[over] = united[over]
+    return found
+
+
 def _united_chunks(it: Scene, cell: Ints, chunk: Ints, gold: Gold | None = None) -> Floats:
     """Characters that the chunks of each cell hold, each counted once; with all of `gold`."""
     documents = int(max(it.chunk_document.max(initial=0), it.marked.document.max(initial=0))) + 1
@@ -313,8 +365,9 @@ def _united_chunks(it: Scene, cell: Ints, chunk: Ints, gold: Gold | None = None)
 
 
 def _by_cell(it: Scene, line: Ints, start: Ints, end: Ints, documents: int) -> Floats:
-    lines, index = np.unique(line, return_inverse=True)
-    return it.sums(lines // documents, union_lengths(index, start, end, lines.size))
+    order = np.lexsort((start, line))
+    own = line[order]
+    return it.sums(own // documents, fresh(own, start[order], end[order]))
 
 
 def _per_span(it: Scene, gold: Gold, found: Touches) -> Ints:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+LARGEST = 2**62
 
 
 def ranges(starts: Ints, stops: Ints) -> tuple[Ints, Ints]:
@@ -78,16 +79,29 @@ def union_lengths(group: Ints, start: Ints, end: Ints, groups: int) -> Ints:
     >>> union_lengths(a([0, 0, 1]), a([0, 3, 0]), a([5, 8, 2]), 3)
     array([8, 2, 0])
     """
-    if not group.size:
-        return np.zeros(groups, np.int64)
-    wide = int(end.max()) + 1
     order = np.lexsort((start, group))
-    own, first, last = group[order], start[order], end[order]
-    reach = np.maximum.accumulate(own * wide + last) - own * wide
-    before = np.concatenate(([0], reach[:-1]))
-    before[own != np.concatenate(([-1], own[:-1]))] = 0
-    fresh = np.maximum(last - np.maximum(first, before), 0)
-    return np.bincount(own, weights=fresh, minlength=groups).astype(np.int64)
+    own = group[order]
+    found = np.bincount(own, weights=fresh(own, start[order], end[order]), minlength=groups)
+    return found.astype(np.int64)
+
+
+def fresh(group: Ints, start: Ints, end: Ints) -> Ints:
+    """The characters of each span that none before it in its group holds; in order of start.
+
+    Examples
+    --------
+    >>> a = np.array
+    >>> fresh(a([0, 0, 1]), a([0, 3, 0]), a([5, 8, 2]))
+    array([5, 3, 2])
+    """
+    if not group.size:
+        return np.zeros(0, np.int64)
+    wide = int(end.max()) + 1
+    if int(group[-1]) >= LARGEST // wide:
+        group = np.cumsum(np.diff(group, prepend=group[0]) > 0)
+    reach = np.maximum.accumulate(group * wide + end)
+    before = np.concatenate(([0], reach[:-1])) - group * wide
+    return np.maximum(end - np.maximum(start, before), 0)
 
 
 def merged(group: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
