@@ -18,8 +18,8 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval import search
 from aiops_lab.ship.retrieval.cache import Vectors, digest_of, kept_hits
-from aiops_lab.ship.retrieval.chunkers import Split, named_chunkers, size_of
-from aiops_lab.ship.retrieval.coverage import Mode
+from aiops_lab.ship.retrieval.chunkers import Split, chroma_places, named_chunkers, size_of
+from aiops_lab.ship.retrieval.coverage import MOST, Mode
 from aiops_lab.ship.retrieval.inputs import Corpus, Questions, read_corpus, read_questions
 from aiops_lab.ship.retrieval.score import USUAL, Retrieval, _check, assemble
 from aiops_lab.tables import SCHEMAS
@@ -123,8 +123,8 @@ def run_retrieval(
     folder = _folder(cache)
     with _progress(progress) as told:
         sweep = _Sweep(
-            texts, asked, embedders or {}, rerankers or {}, ways, max(k, 1),
-            context, folder, told, count_tokens,
+            texts, asked, embedders or {}, rerankers or {}, ways, k if k > 0 else MOST,
+            context, folder, told, count_tokens, mode,
         )  # fmt: skip
         parts = [sweep.chunker(name, split) for name, split in splits.items()]
     named = dict(zip(splits, parts, strict=True))
@@ -206,23 +206,28 @@ class _Part:
 class _Chunks:
     """The chunks of one chunker: a row each, and their texts."""
 
-    def __init__(self, name: str, split: Split, corpus: Corpus) -> None:
+    def __init__(self, name: str, split: Split, corpus: Corpus, mode: Mode) -> None:
         self.name = name
         docs, starts, ends, self.texts = [], [], [], []
         printed = missed = 0
         for doc_id, text in corpus.texts():
-            spans = dict.fromkeys(split(text))  # a span given twice is one chunk
+            spans = list(dict.fromkeys(split(text)))  # a span given twice is one chunk
+            places = spans if mode == "strict" else chroma_places(text, spans)
             docs += [doc_id] * len(spans)
-            starts += [start for start, _ in spans]
-            ends += [end for _, end in spans]
+            starts += [start for start, _ in places]
+            ends += [end for _, end in places]
             self.texts += [text[start:end] for start, end in spans]
-            total, left = _unread(text, list(spans))
+            total, left = _unread(text, spans)
             printed, missed = printed + total, missed + left
         self.outside = missed / printed if printed else 0.0
         self.frame = pl.DataFrame(
             {"doc_id": docs, "start": starts, "end": ends},
             schema={"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64},
         ).with_columns(chunk_id=pl.format("{}:{}-{}", "doc_id", "start", "end"))
+        if mode == "chroma":  # one place may be that of several chunks
+            nth = pl.int_range(1, pl.len() + 1).over("chunk_id")
+            again = pl.when(nth > 1).then(pl.format("{} #{}", "chunk_id", nth))
+            self.frame = self.frame.with_columns(chunk_id=again.otherwise("chunk_id"))
 
     @cached_property
     def digest(self) -> str:
@@ -248,8 +253,9 @@ class _Sweep:
     def __init__(
         self, corpus: Corpus, asked: Questions, embedders: Callables, rerankers: Callables,
         ways: list[str], k: int, context: float, folder: Path | None, told: Progress,
-        count_tokens: Callable[[str], int] | None,
+        count_tokens: Callable[[str], int] | None, mode: Mode,
     ) -> None:  # fmt: skip
+        self.mode: Mode = mode
         self.corpus, self.ways, self.rerankers = corpus, ways, rerankers
         self.k, self.context, self.folder, self.told = k, context, folder, told
         self.count_tokens, self.embedders = count_tokens, embedders
@@ -262,7 +268,7 @@ class _Sweep:
 
     def chunker(self, name: str, split: Split) -> _Part:
         """All ways of finding the chunks of one chunker."""
-        made = _Chunks(name, split, self.corpus)
+        made = _Chunks(name, split, self.corpus, self.mode)
         frame = made.frame
         if self.count_tokens is not None:
             frame = frame.with_columns(

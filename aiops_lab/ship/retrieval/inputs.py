@@ -492,6 +492,8 @@ def read_hits(source: Any) -> pl.DataFrame:
 
 
 def _canonical(source: Any, table: str, needed: Sequence[str]) -> pl.DataFrame:
+    if isinstance(source, Sequence) and not len(source):
+        return empty(table)
     given = _table(source, f"give {table} as a frame, a list of records or a file")
     lacking = [name for name in needed if name not in given.columns]
     if lacking:

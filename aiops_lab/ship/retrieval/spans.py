@@ -98,7 +98,7 @@ def fresh(group: Ints, start: Ints, end: Ints) -> Ints:
         return np.zeros(0, np.int64)
     wide = int(end.max()) + 1
     if int(group[-1]) >= LARGEST // wide:
-        group = np.cumsum(np.diff(group, prepend=group[0]) > 0)
+        group = np.cumsum(np.sign(np.diff(group, prepend=group[0])))
     reach = np.maximum.accumulate(group * wide + end)
     before = np.concatenate(([0], reach[:-1])) - group * wide
     return np.maximum(end - np.maximum(start, before), 0)
