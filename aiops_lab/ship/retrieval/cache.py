@@ -1,16 +1,17 @@
 """What need not be worked out again: vectors by the text's digest, hits by what made them.
 
-Files are written whole and never changed, so that a killed run loses only what it had not written
-yet, and several may run at once.
+Files are written whole, with their digest, and never changed: a killed run loses only what it had
+not written yet, several may run at once, and a damaged file is worked out again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -18,11 +19,17 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.search import Floats, batches, vectors_of
 
-PROBE = "Which ferry sails first on a Tuesday?"
-"""Embedded anew each time: another vector than the kept one means another model."""
+PROBES = (
+    "Which ferry sails first on a Tuesday?",
+    " ".join(f"Quay {number} opens at {number % 24}:{number % 60:02d}." for number in range(400)),
+)
+"""Embedded anew each time, a short text and a long one: other vectors mean another model."""
+ALIKE = 0.999
+"""The cosine of two vectors of one text by one model, which may compute a little differently."""
 BATCH = 128
 WRITE_AFTER = 4096
 """So many new vectors are written at once."""
+DIGEST = 16
 Told = Callable[[int, int], None]
 
 
@@ -47,15 +54,15 @@ class Vectors:
         self._known: dict[bytes, int] = {}
         self._rows: list[Floats] = []
         self._new: list[bytes] = []
-        probe = self._ask([PROBE])[0]
-        self.digest = hashlib.blake2b(probe.round(4).tobytes(), digest_size=8).hexdigest()
-        self._folder = None if folder is None else folder / f"{_digest(name)[:16]}-{self.digest}"
-        if self._folder is not None and self._folder.is_dir():
-            self._load(self._folder, probe.size)
+        self.key, self._folder = "", None
+        probes = self._ask(list(PROBES))
+        if folder is not None:
+            self.key, self._folder = _opened(folder / digest_of([name]), probes)
+            self._load(self._folder, probes.shape[1])
 
     def of(self, texts: Sequence[str], told: Told | None = None) -> Floats:
         """The vectors of some texts; each different text is embedded once, ever."""
-        keys = [_text_digest(text) for text in texts]
+        keys = [_digest(text.encode()) for text in texts]
         missing = {
             key: text for key, text in zip(keys, texts, strict=True) if key not in self._known
         }
@@ -79,55 +86,60 @@ class Vectors:
         return np.stack([self._rows[self._known[key]] for key in keys])
 
     def _ask(self, texts: list[str]) -> Floats:
-        rows = vectors_of(np.asarray(_numbers(self.name, self._embed(texts))), "chunk")
+        given = self._embed(texts)
+        named = f"embedder {self.name!r}"
+        rows = vectors_of(given if isinstance(given, np.ndarray) else _numbers(given), named)
         if len(rows) != len(texts):
-            raise BadSettings(
-                f"embedder {self.name!r} gave {len(rows)} vectors for {len(texts)} texts"
-            )
+            raise BadSettings(f"{named} gave {len(rows)} vectors for {len(texts)} texts")
         if self._rows and rows.shape[1] != self._rows[0].size:
-            raise BadSettings(
-                f"embedder {self.name!r} gave {rows.shape[1]} dimensions after {self._rows[0].size}"
-            )
+            have = self._rows[0].size
+            raise BadSettings(f"{named} gave {rows.shape[1]} dimensions after {have}")
         return rows
 
     def _load(self, folder: Path, dimensions: int) -> None:
-        for path in sorted(folder.glob("*.npz")):
-            try:
-                with np.load(path, allow_pickle=False) as kept:
-                    keys, rows = kept["keys"], kept["rows"]
-            except (OSError, ValueError, KeyError, BadZipFile):
-                continue  # half a file, of a machine that went down: embedded again
-            if rows.ndim == 2 and rows.shape == (len(keys), dimensions) and np.isfinite(rows).all():
-                for key, row in zip(keys, rows, strict=True):
-                    self._known.setdefault(key.tobytes(), len(self._rows))
-                    self._rows.append(row)
+        for path in sorted(folder.glob("*.vectors")):
+            if (data := _read(path)) is None:
+                continue
+            width = DIGEST + 4 * dimensions
+            if len(data) % width:
+                continue
+            table = np.frombuffer(data, np.uint8).reshape(-1, width)
+            rows = np.ascontiguousarray(table[:, DIGEST:]).view("<f4").astype(np.float32)
+            for key, row in zip(table[:, :DIGEST], rows, strict=True):
+                self._known.setdefault(key.tobytes(), len(self._rows))
+                self._rows.append(row)
 
     def _write(self) -> None:
-        if self._folder is None or not self._new:
-            self._new.clear()
-            return
-        keys = np.frombuffer(b"".join(self._new), np.uint8).reshape(len(self._new), -1)
-        rows = np.stack([self._rows[self._known[key]] for key in self._new])
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = self._folder / f"{uuid4().hex}.npz"
-        unfinished = place.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez(file, keys=keys, rows=rows)
-        unfinished.replace(place)
+        if self._folder is not None and self._new:
+            rows = (self._rows[self._known[key]].astype("<f4").tobytes() for key in self._new)
+            data = b"".join(key + row for key, row in zip(self._new, rows, strict=True))
+            _keep(self._folder / f"{uuid4().hex}.vectors", data)
         self._new.clear()
 
 
-def _numbers(name: str, given: object) -> object:
-    """What an embedder gave, as rows of numbers."""
-    if hasattr(given, "tolist") and not isinstance(given, np.ndarray):
-        given = given.tolist()  # pyright: ignore[reportAttributeAccessIssue]
-    if isinstance(given, Sequence):
-        sizes = {len(row) for row in given if hasattr(row, "__len__")}
-        if len(sizes) > 1:
-            raise BadSettings(
-                f"embedder {name!r} gave vectors of {min(sizes)} and {max(sizes)} dimensions"
-            )
-    return given
+def _opened(folder: Path, probes: Floats) -> tuple[str, Path]:
+    """The folder of an embedder's vectors: one whose probes are alike, else a new one."""
+    for path in sorted(folder.glob("*/probes")):
+        kept = np.frombuffer(_read(path) or b"", "<f4")
+        if kept.size != probes.size:
+            continue
+        other = kept.reshape(probes.shape)
+        lengths = np.linalg.norm(probes, axis=1) * np.linalg.norm(other, axis=1)
+        same = bool((lengths > 0).all()) and bool(
+            ((probes * other).sum(axis=1) >= ALIKE * lengths).all()
+        )
+        if same or np.array_equal(probes, other):
+            return path.parent.name, path.parent
+    place = folder / uuid4().hex
+    _keep(place / "probes", probes.astype("<f4").tobytes())
+    return place.name, place
+
+
+def _numbers(given: object) -> object:
+    """What an embedder gave, as rows of numbers: arrays and tensors of other libraries too."""
+    if hasattr(given, "tolist"):
+        return given.tolist()  # pyright: ignore[reportAttributeAccessIssue]
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
 
 
 def kept_hits(
@@ -142,23 +154,18 @@ def kept_hits(
     """
     if folder is None:
         return make()
-    path = folder / f"{_digest(*key)}.parquet"
-    if path.is_file():
-        try:
-            return pl.read_parquet(path)
-        except (OSError, pl.exceptions.PolarsError):
-            pass  # half a file: found again
-    found = make()
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{uuid4().hex}.part"
-    found.write_parquet(unfinished)
-    unfinished.replace(path)
+    path = folder / f"{digest_of(key)}.hits"
+    if path.is_file() and (data := _read(path)) is not None:
+        return pl.read_parquet(io.BytesIO(data))
+    found, data = make(), io.BytesIO()
+    found.write_parquet(data)
+    _keep(path, data.getvalue())
     return found
 
 
 def digest_of(texts: Iterable[str]) -> str:
     """One digest of many texts and their order."""
-    made = hashlib.blake2b(digest_size=16)
+    made = hashlib.blake2b(digest_size=DIGEST)
     for text in texts:
         data = text.encode()
         made.update(len(data).to_bytes(8, "little"))
@@ -166,9 +173,27 @@ def digest_of(texts: Iterable[str]) -> str:
     return made.hexdigest()
 
 
-def _digest(*texts: str) -> str:
-    return digest_of(texts)
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST).digest()
 
 
-def _text_digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+def _read(path: Path) -> bytes | None:
+    """What a file holds behind its digest; None where it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data[DIGEST:] if _digest(data[DIGEST:]) == data[:DIGEST] else None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    unfinished = path.with_name(f"{uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(_digest(data) + data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise BadSettings(f"the cache cannot be written: {error}; give another folder") from None

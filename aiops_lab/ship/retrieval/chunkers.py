@@ -14,6 +14,7 @@ SPEC = re.compile(r"(characters|markdown|tokens|windows)-(\d+)(?:-(\d+))?")
 KINDS = "characters-800, markdown-800, tokens-200, windows-800; with an overlap: characters-800-200"
 METHODS = ("chunk_indices", "chunk", "split_text", "chunks")
 """What chunkers of other libraries are asked with: text-splitter's, chonkie's, LangChain's."""
+LARGEST = 2**31
 MODEL = "gpt-4"
 """Whose vocabulary counts tokens; it comes with the splitter."""
 
@@ -48,7 +49,7 @@ def named_chunkers(given: Any) -> dict[str, Split]:
     for name, each in pairs:
         if name in found:
             raise BadSettings(f"two chunkers are called {name!r}; name them in a mapping")
-        found[name] = built_in(each) if isinstance(each, str) else own(name, each)
+        found[name] = built_in(each) if isinstance(each, str) else Own(name, each)
     return found
 
 
@@ -64,7 +65,7 @@ def built_in(spec: str) -> Split:
     kind, size, overlap = size_of(spec)
     if kind is None or size is None or overlap is None:
         raise BadSettings(f"no chunker {spec!r}; there are {KINDS}, or any callable")
-    if size < 1 or overlap >= size:
+    if not overlap < size < LARGEST:
         raise BadSettings(f"{spec}: the size is 1 or more and larger than the overlap")
     if kind == "windows":
         return lambda text: _windows(len(text), size, overlap)
@@ -84,61 +85,87 @@ def _windows(length: int, size: int, overlap: int) -> list[Span]:
     return [(at, min(at + size, length)) for at in range(0, last, step)]
 
 
-def own(name: str, each: Any) -> Split:
-    """A chunker of the user's own, whose spans are verified against the text."""
-    ask = next((getattr(each, m) for m in METHODS if callable(getattr(each, m, None))), each)
-    if not callable(ask):
-        raise BadSettings(f"chunker {name!r} is neither callable nor has one of {METHODS}")
+class Own:
+    """A chunker of the user's own, whose spans are verified against the text.
 
-    def split(text: str) -> list[Span]:
-        given = ask(text)
+    `unsure` counts the chunks given as texts that stand at several places, so that it cannot be
+    known which was meant.
+    """
+
+    def __init__(self, name: str, each: Any) -> None:
+        self.name, self.unsure = name, 0
+        asked = (getattr(each, m) for m in METHODS if callable(getattr(each, m, None)))
+        self._ask = each if isinstance(each, type) else next(asked, each)
+        if isinstance(each, type) or not callable(self._ask):
+            listed = ", ".join(METHODS)
+            raise BadSettings(f"chunker {name!r} is no callable and has none of {listed}")
+
+    def __call__(self, text: str) -> list[Span]:
+        given = self._ask(text)
         if not isinstance(given, Iterable) or isinstance(given, str | bytes):
-            raise BadSettings(f"chunker {name!r} gives a {type(given).__name__}, not a list")
-        return verified(name, text, list(given))
+            raise BadSettings(f"chunker {self.name!r} gives a {type(given).__name__}, not a list")
+        spans, unsure = verified(self.name, text, list(given))
+        self.unsure += unsure
+        return spans
 
-    return split
 
+def verified(name: str, text: str, given: Sequence[Any]) -> tuple[list[Span], int]:
+    """The spans of what a chunker gave, and how many of them are a guess.
 
-def verified(name: str, text: str, given: Sequence[Any]) -> list[Span]:
-    """The spans of what a chunker gave: pairs, texts, or objects with offsets.
-
-    Offsets that do not fit their text (counted in bytes, or found by search on a repeated passage)
-    are looked up, in order.
+    Pairs, texts, or objects with offsets. Offsets that do not fit their text are read as bytes;
+    else the text is looked up behind the chunk before. Where it stands at several places the one
+    that leaves out least is taken, and counted as a guess.
 
     Raises
     ------
     BadSettings
         A chunk whose text is not in the document, or a span outside of it.
+
+    Examples
+    --------
+    >>> verified("own", "One. Two. Two.", ["One.", "Two.", "Two."])
+    ([(0, 4), (5, 9), (10, 14)], 0)
     """
     spans: list[Span] = []
-    cursor = 0
+    unsure, before = 0, (0, 0)
     for number, each in enumerate(given, 1):
-        start, end, piece = _parts(each)
+        try:
+            start, end, piece = _parts(each)
+        except (TypeError, ValueError, OverflowError):
+            raise BadSettings(
+                f"chunker {name!r}, chunk {number}: {repr(each)[:60]} is no chunk; give (start, "
+                "end), a text, or an object with start_index and end_index"
+            ) from None
         fits = start is not None and end is not None and 0 <= start <= end <= len(text)
-        if piece is None:
-            if not fits:
-                told = f"{start} to {end}" if start is not None else repr(each)[:60]
-                raise BadSettings(
-                    f"chunker {name!r}, chunk {number}: {told} is no span of a text of {len(text)}"
-                )
-        elif not fits or text[start:end] != piece:
-            start, end = _found(name, text, piece, cursor, number)
-        assert start is not None and end is not None
-        spans.append((start, end))
-        cursor = start + 1 if end > start else start
-    return spans
+        if piece is None and not fits:
+            told = f"{start} to {end}" if start is not None else repr(each)[:60]
+            raise BadSettings(
+                f"chunker {name!r}, chunk {number}: {told} is no span of a text of {len(text)}"
+            )
+        if piece is not None and not (fits and text[start:end] == piece):
+            found = _from_bytes(text, start, end, piece)
+            if found is None:
+                found, several = _found(name, text, piece, before, number)
+                unsure += several
+            start, end = found
+        before = (int(start or 0), int(end or 0))
+        spans.append(before)
+    return spans, unsure
 
 
 def _parts(each: Any) -> tuple[int | None, int | None, str | None]:
     """Start, end and text of one chunk, as far as it says."""
     if isinstance(each, str):
         return None, None, each
-    if isinstance(each, Sequence):
-        if len(each) == 2 and isinstance(each[1], str):
-            return int(each[0]), int(each[0]) + len(each[1]), each[1]
-        if len(each) == 2 and not any(isinstance(end, float | str) for end in each):
-            return int(each[0]), int(each[1]), None
-        return None, None, None
+    if isinstance(each, Sequence) or hasattr(each, "tolist"):
+        parts = list(each)
+        if len(parts) == 2 and isinstance(parts[1], str):
+            return _whole(parts[0]), _whole(parts[0]) + len(parts[1]), parts[1]
+        if len(parts) == 3 and isinstance(parts[2], str):
+            return _whole(parts[0]), _whole(parts[1]), parts[2]
+        if len(parts) != 2:
+            raise TypeError("no chunk")
+        return _whole(parts[0]), _whole(parts[1]), None
 
     def get(key: str) -> Any:
         return each.get(key) if isinstance(each, Mapping) else getattr(each, key, None)
@@ -147,25 +174,56 @@ def _parts(each: Any) -> tuple[int | None, int | None, str | None]:
     start = next((v for key in ("start_index", "start") if (v := get(key)) is not None), None)
     if start is None and isinstance(meta, Mapping):
         start = meta.get("start_index")
-    piece = next(
-        (v for key in ("text", "page_content", "content") if isinstance(v := get(key), str)), None
-    )
+    texts = (get(key) for key in ("text", "page_content", "content"))
+    piece = next((text for text in texts if isinstance(text, str)), None)
     end = next((v for key in ("end_index", "end") if (v := get(key)) is not None), None)
     if end is None and start is not None and piece is not None:
-        end = int(start) + len(piece)
-    return None if start is None else int(start), None if end is None else int(end), piece
+        end = _whole(start) + len(piece)
+    return None if start is None else _whole(start), None if end is None else _whole(end), piece
 
 
-def _found(name: str, text: str, piece: str, cursor: int, number: int) -> Span:
-    """Where a chunk's text is: at or after the chunk before, else anywhere, however spaced."""
-    for begin in (cursor, 0):
-        if (at := text.find(piece, begin)) >= 0:
-            return at, at + len(piece)
-    words = piece.split()
-    if words:
+def _whole(value: Any) -> int:
+    number = int(value)
+    if number != value:
+        raise ValueError(f"{value!r} is no place in a text")
+    return number
+
+
+def _from_bytes(text: str, start: int | None, end: int | None, piece: str) -> Span | None:
+    """The span of offsets that count bytes of UTF-8."""
+    if start is None or end is None or text.isascii():
+        return None
+    data = text.encode()
+    if not 0 <= start <= end <= len(data) or data[start:end] != piece.encode():
+        return None
+    at = len(data[:start].decode())
+    return at, at + len(piece)
+
+
+def _found(name: str, text: str, piece: str, before: Span, number: int) -> tuple[Span, bool]:
+    """Where a chunk's text is, and whether it may be elsewhere too.
+
+    Right behind the chunk before, but for spaces; else where it overlaps that by least or leaves
+    out least; else anywhere.
+    """
+    next_word = before[1] + len(text[before[1] :]) - len(text[before[1] :].lstrip())
+    for at in (before[1], next_word):
+        if piece and text.startswith(piece, at):
+            return (at, at + len(piece)), False
+    after = text.find(piece, before[1])
+    within = text.rfind(piece, before[0] + 1, before[1] + len(piece))
+    earlier = text.find(piece, before[0] + 1, before[1] + len(piece))
+    if within > before[0] >= 0 and within < before[1]:
+        return (within, within + len(piece)), earlier != within
+    if after >= 0:
+        return (after, after + len(piece)), text.find(piece, after + 1) >= 0
+    anywhere = text.find(piece)
+    if anywhere >= 0:
+        return (anywhere, anywhere + len(piece)), text.find(piece, anywhere + 1) >= 0
+    if words := piece.split():
         pattern = re.compile(r"\s+".join(map(re.escape, words)))
-        if hit := pattern.search(text, cursor) or pattern.search(text):
-            return hit.span()
+        if hit := pattern.search(text, before[0]) or pattern.search(text):
+            return hit.span(), pattern.search(text, hit.end()) is not None
     raise BadSettings(
         f"chunker {name!r}, chunk {number}: its text is not in the document: {piece[:60]!r}; "
         "a chunker that rewrites text must give (start, end)"

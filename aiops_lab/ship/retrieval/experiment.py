@@ -21,7 +21,7 @@ from aiops_lab.ship.retrieval.cache import Vectors, digest_of, kept_hits
 from aiops_lab.ship.retrieval.chunkers import Split, chroma_places, named_chunkers, size_of
 from aiops_lab.ship.retrieval.coverage import MOST, Mode
 from aiops_lab.ship.retrieval.inputs import Corpus, Questions, read_corpus, read_questions
-from aiops_lab.ship.retrieval.score import USUAL, Retrieval, _check, assemble
+from aiops_lab.ship.retrieval.score import USUAL, Check, Retrieval, assemble, check_settings
 from aiops_lab.tables import SCHEMAS
 
 CHUNKERS = ("characters-400", "characters-800", "characters-1600", "markdown-800")
@@ -40,6 +40,9 @@ DESCRIBED = pl.Schema(
         **dict.fromkeys(("retriever", "embedder", "reranker"), pl.String()),
     }
 )
+DEEPER = 4
+DROPPED = 0.01
+"""More of the text outside of all chunks is told."""
 METHOD = "1"
 """Changed when a built-in way of finding changes: kept hits are then found again."""
 Progress = Callable[[str, int, int], None]
@@ -54,8 +57,8 @@ def run_retrieval(
     retrievers: Sequence[str] | None = None,
     rerankers: Callables | None = None,
     *,
-    k: int = 5,
-    context: float = USUAL,
+    k: int | None = 5,
+    context: float | None = USUAL,
     mode: Mode = "strict",
     count_tokens: Callable[[str], int] | None = None,
     baseline: str | None = None,
@@ -115,19 +118,24 @@ def run_retrieval(
     >>> found.configurations.select("experiment_id", "recall").row(0)
     ('windows-39/bm25', 1.0)
     """
-    _check(mode, k, context, level)
+    k, context = check_settings(mode, k, context or USUAL, level), context or USUAL
+    embedders, rerankers = _callables("embedders", embedders), _callables("rerankers", rerankers)
+    if count_tokens is not None and not callable(count_tokens):
+        raise BadSettings("count_tokens is a callable: a text to its number of tokens")
     texts = read_corpus(corpus)
     asked = read_questions(questions, texts)
     splits = named_chunkers(chunkers)
-    ways = _ways(retrievers, embedders or {})
+    ways = _ways(retrievers, embedders)
     folder = _folder(cache)
     with _progress(progress) as told:
         sweep = _Sweep(
-            texts, asked, embedders or {}, rerankers or {}, ways, k if k > 0 else MOST,
+            texts, asked, embedders, rerankers, ways, MOST if k == -1 else k or 1,
             context, folder, told, count_tokens, mode,
         )  # fmt: skip
         parts = [sweep.chunker(name, split) for name, split in splits.items()]
-    named = dict(zip(splits, parts, strict=True))
+    names = pl.concat([part.described for part in parts])["experiment_id"]
+    if (twice := names.filter(names.is_duplicated())).len():
+        raise BadSettings(f"two experiments are called {twice[0]!r}; rename a chunker or embedder")
     return assemble(
         asked,
         pl.concat([part.chunks for part in parts]),
@@ -135,21 +143,40 @@ def run_retrieval(
         mode=mode, k=k, context=context, corpus=texts, baseline=baseline, cluster=cluster,
         level=level,
         described=pl.concat([part.described for part in parts]),
+        depths={name: part.depth for part in parts for name in part.described["experiment_id"]},
+        told=[check for part in parts for check in part.checks],
         settings={
             "chunkers": list(splits),
-            "embedders": list(embedders or {}),
+            "embedders": list(embedders),
             "retrievers": ways,
-            "rerankers": list(rerankers or {}),
+            "rerankers": list(rerankers),
             "corpus": digest_of(part for pair in texts.texts() for part in pair),
-            "outside": {name: part.outside for name, part in named.items() if part.outside},
         },
     )  # fmt: skip
+
+
+def _callables(what: str, given: Any) -> dict[str, Callable[..., Any]]:
+    """Callables by name, refused where they are none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise BadSettings(f"{what} are given by name: {what}={{'name': callable}}")
+    for name, each in given.items():
+        if not callable(each):
+            raise BadSettings(f"{what}: {name!r} is a {type(each).__name__}, not a callable")
+        limit = getattr(each, "limit", None)
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if limit is not None and not (number and limit >= 0):
+            raise BadSettings(f"{what}: the limit of {name!r} is a number of characters")
+    return {str(name): each for name, each in given.items()}
 
 
 def _ways(retrievers: Sequence[str] | None, embedders: Callables) -> list[str]:
     if retrievers is None:
         return [*LEXICAL, *(["dense"] if embedders else []), "hybrid"]
-    retrievers = [retrievers] if isinstance(retrievers, str) else list(retrievers)
+    retrievers = [retrievers] if isinstance(retrievers, str) else retrievers
+    if not isinstance(retrievers, Sequence):
+        raise BadSettings(f"retrievers are a list of {', '.join(RETRIEVERS)}")
     for way in retrievers:
         if way not in RETRIEVERS:
             raise BadSettings(f"no retriever {way!r}; there are {', '.join(RETRIEVERS)}")
@@ -200,7 +227,8 @@ class _Part:
     chunks: pl.DataFrame
     hits: pl.DataFrame
     described: pl.DataFrame
-    outside: float
+    depth: int
+    checks: list[Check]
 
 
 class _Chunks:
@@ -233,6 +261,35 @@ class _Chunks:
     def digest(self) -> str:
         """Of all texts; only asked for where hits are kept."""
         return digest_of(self.texts)
+
+
+def _cost(frame: pl.DataFrame) -> pl.Series:
+    """What each chunk takes of the context."""
+    return frame["tokens"] if "tokens" in frame.columns else frame["end"] - frame["start"]
+
+
+def _counted(count: Callable[[str], Any], texts: list[str]) -> pl.Series:
+    numbers = [count(text) for text in texts]
+    try:
+        counted = pl.Series(numbers, dtype=pl.Float64, strict=False)
+        usable = bool((counted.is_finite() & (counted >= 0)).fill_null(False).all())
+    except (TypeError, pl.exceptions.PolarsError):
+        usable, counted = False, pl.Series(dtype=pl.Float64)
+    if not usable:
+        raise BadSettings("count_tokens gives a number of 0 or more for each text")
+    return counted
+
+
+def _doubts(made: _Chunks, split: Split) -> Iterator[Check]:
+    """What to know of a chunker before believing its figures."""
+    if not made.texts:
+        yield "chunker", "inconclusive", f"{made.name} made no chunk"
+    elif made.outside > DROPPED:
+        told = f"{made.name}: {made.outside:.0%} of the documents' characters are in no chunk"
+        yield "chunker", "warn", told
+    if unsure := getattr(split, "unsure", 0):
+        told = f"{made.name}: {unsure} chunks given as texts stand at several places; "
+        yield "chunker", "warn", told + "which was meant is a guess: give (start, end)"
 
 
 def _unread(text: str, spans: list[tuple[int, int]]) -> tuple[int, int]:
@@ -271,18 +328,15 @@ class _Sweep:
         made = _Chunks(name, split, self.corpus, self.mode)
         frame = made.frame
         if self.count_tokens is not None:
-            frame = frame.with_columns(
-                tokens=pl.Series(
-                    [float(self.count_tokens(t)) for t in made.texts], dtype=pl.Float64
-                )
-            )
-        depth = self._depth(frame)
-        ways = list(self._of(made))
-        chunks, hits, rows = [], [], []
+            frame = frame.with_columns(tokens=_counted(self.count_tokens, made.texts))
+        least, ways = self._depth(frame), list(self._of(made))
+        depth = least
+        chunks, hits, rows, deepest = [], [], [], 0
         kind, size, overlap = size_of(name)
         for number, (way, embedder, key, find) in enumerate(ways):
             self.told(f"{name}", number, len(ways))
-            found = self._kept(made, depth, key, find)
+            found, depth = self._deep_enough(made, frame, least, key, find)
+            deepest = max(deepest, depth)
             for reranker in (None, *self.rerankers):
                 own = found if reranker is None else self._reranked(made, found, reranker)
                 said = f"{name}/{way}" + (f"+{reranker}" if reranker else "")
@@ -299,7 +353,8 @@ class _Sweep:
         self.told(f"{name}", len(ways), len(ways))
         return _Part(
             pl.concat(chunks), pl.concat(hits),
-            pl.DataFrame(rows, schema=DESCRIBED, orient="row"), made.outside,
+            pl.DataFrame(rows, schema=DESCRIBED, orient="row"), deepest,
+            list(_doubts(made, split)),
         )  # fmt: skip
 
     def _limited(self) -> bool:
@@ -307,8 +362,7 @@ class _Sweep:
 
     def _depth(self, frame: pl.DataFrame) -> int:
         """Enough hits for the end of the curve, and for the losses just below k."""
-        cost = frame["tokens"] if "tokens" in frame.columns else frame["end"] - frame["start"]
-        mean = float(cost.mean() or 0)  # pyright: ignore[reportArgumentType]
+        mean = float(_cost(frame).mean() or 0)  # pyright: ignore[reportArgumentType]
         reach = math.ceil(1.5 * REACH * self.context / mean) if mean else 0
         return max(1, min(max(4 * self.k, reach), frame.height))
 
@@ -320,7 +374,7 @@ class _Sweep:
             if way in LEXICAL:
                 yield way, None, [way], lambda depth, way=way: self._lexical(way, made, depth)
             for name, vectors in self.vectors.items():
-                key = [way, name, vectors.digest]
+                key = [way, name, vectors.key]
                 if way == "dense":
                     yield f"dense:{name}", name, key, lambda d, n=name: self._dense(n, made, d)
                 if way == "hybrid":
@@ -340,6 +394,20 @@ class _Sweep:
             made.texts, lambda done, total: self.told(f"{made.name}: {name}", done, total)
         )
         return search.dense(vectors, self.questions[name], depth)
+
+    def _deep_enough(
+        self, made: _Chunks, frame: pl.DataFrame, depth: int, key: list[str],
+        find: Callable[[int], search.Found],
+    ) -> tuple[search.Found, int]:  # fmt: skip
+        """Hits as many as fill the compared context for every question, or as there are."""
+        cost = np.append(_cost(frame).to_numpy().astype(float), 0.0)
+        while True:
+            found = self._kept(made, depth, key, find)
+            short = cost[found.chunk].sum(axis=1) < self.context
+            more = (found.chunk >= 0).sum(axis=1) >= depth
+            if depth >= frame.height or not (short & more).any():
+                return found, depth
+            depth = min(DEEPER * depth, frame.height)
 
     def _kept(
         self, made: _Chunks, depth: int, key: list[str], find: Callable[[int], search.Found]
@@ -366,10 +434,13 @@ class _Sweep:
         ranked = []
         for query, row in zip(self.queries, found.chunk, strict=True):
             chunks = row[row >= 0]
-            scores = np.asarray(
-                self.rerankers[name](query, [made.texts[c] for c in chunks]) if chunks.size else [],
-                dtype=float,
+            given = (
+                self.rerankers[name](query, [made.texts[c] for c in chunks]) if chunks.size else []
             )
+            try:
+                scores = np.asarray(given, dtype=float)
+            except (TypeError, ValueError):
+                scores = np.empty(0)
             if scores.shape != chunks.shape or not np.isfinite(scores).all():
                 raise BadSettings(
                     f"reranker {name!r} gave no finite score for each of {chunks.size} texts"

@@ -6,6 +6,7 @@ Unicode code points, as Python counts them; in files a Windows line end counts a
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
@@ -28,9 +30,12 @@ GOLD = {
     "relevance": pl.Float64,
 }
 IDS = {"question_id": ("question_id", "id", "qid", "_id"), "text": ("text", "question", "query")}
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError, OSError)
 QUOTES = ("quote", "content", "text")
 STARTS, ENDS = ("start", "start_index"), ("end", "end_index")
 DOCUMENTS = ("doc_id", "corpus_id", "document", "document_id", "source")
+FARTHEST = 2**40
+"""No document is so long; places behind it are mistakes."""
 NAMED = {*IDS["question_id"], *IDS["text"], "gold", "references", "corpus_id"}
 
 
@@ -107,9 +112,10 @@ def read_corpus(source: Any) -> Corpus:
     bad, windows = [], 0
     for name, raw in given:
         try:
+            _decoded(name)
             text = _decoded(raw)
         except ValueError as error:
-            bad.append((name, str(error)))
+            bad.append((_printable(name), str(error)))
             continue
         if isinstance(raw, bytes) and "\r" in text:
             text, windows = text.replace("\r\n", "\n").replace("\r", "\n"), windows + 1
@@ -141,9 +147,13 @@ def _files(folder: Path) -> Iterator[tuple[str, str | bytes | None]]:
         yield name.as_posix(), None if outside else path.read_bytes()
 
 
+def _printable(name: Any) -> str:
+    return str(name).encode("utf-8", "replace").decode()
+
+
 def _decoded(raw: Any) -> str:
     if raw is None:
-        raise ValueError("no text, or a link out of the folder")
+        raise ValueError("no text or id, or a link out of the folder")
     try:
         if isinstance(raw, bytes):
             return raw.decode("utf-8-sig")
@@ -165,10 +175,13 @@ def _table(source: Any, wanted: str) -> pl.DataFrame:
             raise BadSource(f"there is no file or folder {str(source)!r}")
         try:
             return _read(path)
-        except (pl.exceptions.PolarsError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (pl.exceptions.PolarsError, *UNREADABLE) as error:
             raise BadSource(f"{path.name} cannot be read as a table: {error}") from None
     if isinstance(source, Sequence) and not isinstance(source, bytes):
-        return pl.DataFrame(list(source), strict=False, infer_schema_length=None)
+        try:
+            return pl.DataFrame(list(source), strict=False, infer_schema_length=None)
+        except (UnicodeEncodeError, TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+            raise BadSource(f"these records are no table: {error}") from None
     return polars_frame(source, wanted)
 
 
@@ -187,7 +200,7 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if path.suffix.lower() == ".json":
         found = msgspec.json.decode(data)
         found = found.get("questions", found) if isinstance(found, dict) else found
@@ -249,7 +262,7 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
             text = _first(record, IDS["text"])
             asked = {"question_id": name, "text": None if text is None else _decoded(text)}
         except ValueError as error:
-            bad.append((name.encode("utf-8", "replace").decode(), str(error)))
+            bad.append((_printable(name), str(error)))
             continue
         seen.add(name)
         gold += [{"question": len(table), **each} for each in found]
@@ -277,9 +290,9 @@ def _question_records(source: Any) -> list[dict[str, Any]]:
     ):  # fmt: skip
         try:
             return _records(Path(source))
-        except OSError:
+        except FileNotFoundError:
             raise BadSource(f"there is no file {str(source)!r}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise BadSource(f"{Path(source).name} cannot be read: {error}") from None
     return _table(source, "give questions as a frame, a list of records or a file").to_dicts()
 
@@ -289,12 +302,12 @@ def _first(record: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 
 def _others(record: Mapping[str, Any]) -> dict[str, Any]:
-    plain = (str, int, float, bool)
+    plain = (str, int, float, bool, np.generic)
     return {
-        str(name): value
+        _printable(name): value.item() if isinstance(value, np.generic) else value
         for name, value in record.items()
         if name not in NAMED and isinstance(value, plain)
-        and not (isinstance(value, str) and not value.isprintable() and _broken(value))
+        and not (isinstance(value, str) and _broken(value))
     }  # fmt: skip
 
 
@@ -314,7 +327,7 @@ def _placed(
     if isinstance(given, str):
         try:
             given = msgspec.json.decode(given)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise ValueError("its gold is neither a list nor JSON") from None
     given = [given] if isinstance(given, Mapping) else given
     if given is None:
@@ -327,17 +340,33 @@ def _placed(
         doc_id = record.get("corpus_id") if doc_id is None else doc_id
         start, end = (_whole(_first(each, names)) for names in (STARTS, ENDS))
         quote = _first(each, QUOTES)
-        doc_id = None if doc_id is None else str(doc_id)
+        doc_id = None if doc_id is None else _decoded(str(doc_id))
+        quote = None if quote is None else _decoded(quote)
         if texts is None:
+            if quote is not None and start is None:
+                raise ValueError("its gold is a text: give the corpus, so that it can be placed")
             place = _unchecked(doc_id, start, end)
         else:
             place = _located(texts, doc_id, start, end, quote, _whole(each.get("nth")))
         moved += start is not None and place[1] is not None and place[1:] != (start, end)
-        relevance = each.get("relevance")
-        relevance = 1.0 if relevance is None else float(relevance)
+        relevance = _relevance(each.get("relevance"))
+        if start is not None and relevance <= 0:
+            continue  # a passage judged to be beside the point
         names = ("doc_id", "start", "end", "relevance")
         found.append(dict(zip(names, (*place, relevance), strict=True)))
+    if len({each["start"] is None for each in found}) > 1:
+        raise ValueError("its gold mixes spans and whole documents")
     return found, moved
+
+
+def _relevance(value: Any) -> float:
+    try:
+        number = 1.0 if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no relevance")
+    return number
 
 
 def _whole(value: Any) -> int | None:
@@ -345,9 +374,10 @@ def _whole(value: Any) -> int | None:
         return None
     try:
         number = int(value)
+        whole = number == float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{value!r} is no place in a text") from None
-    if number != float(value):
+        whole, number = False, 0
+    if not whole or abs(number) > FARTHEST:
         raise ValueError(f"{value!r} is no place in a text")
     return number
 
@@ -418,14 +448,19 @@ def trec(path: str | os.PathLike[str], columns: int) -> list[list[str]] | None:
     rows = [line.split() for line in lines if line.strip()]
     for number, row in enumerate(rows, 1):
         if len(row) != columns:
-            raise BadSource(f"a row of {columns} columns was expected", f"row {number}")
+            raise BadSource(
+                f"{place.name} was taken for TREC {'qrels' if columns == 4 else 'run'}: row "
+                f"{number} has {len(row)} columns, not {columns}; other files end in .csv, .jsonl, "
+                ".json or .parquet",
+                f"row {number}",
+            )
     return rows
 
 
 def _from_qrels(rows: list[list[str]]) -> Questions:
     try:
         table = pl.DataFrame(
-            [(q, d, float(r)) for q, _, d, r in rows],
+            [(q, d, _relevance(r)) for q, _, d, r in rows],
             schema={"question_id": pl.String, "doc_id": pl.String, "relevance": pl.Float64},
             orient="row",
         )
@@ -448,10 +483,18 @@ def read_chunks(source: Any) -> pl.DataFrame:
         A column is missing, a span holds less than nothing, or one id means two spans.
     """
     frame = _canonical(source, "chunks", ("chunk_id", "doc_id", "start", "end"))
-    off = frame.filter((pl.col("start") < 0) | (pl.col("end") < pl.col("start")))
+    outside = (pl.col("start") < 0) | (pl.col("end") > FARTHEST)
+    off = frame.filter(outside | (pl.col("end") < pl.col("start")))
     if off.height:
         name, start, end = off.select("chunk_id", "start", "end").row(0)
-        raise BadSource(f"{off.height} chunks end before they start: {name!r}, {start} to {end}")
+        raise BadSource(f"{off.height} chunks are no spans of a text: {name!r}, {start} to {end}")
+    for column in ("tokens", "seen"):
+        if column in frame.columns:
+            value = pl.col(column) if column == "tokens" else pl.col(column).fill_null(0)
+            wrong = frame.filter(~(value.is_finite() & (value >= 0)).fill_null(False))
+            if wrong.height:
+                told = f"{wrong[column][0]} for {wrong['chunk_id'][0]!r}"
+                raise BadSource(f"{wrong.height} chunks have no usable {column}: {told}")
     frame = frame.unique(maintain_order=True)
     return _once(frame, ["experiment_id", "chunk_id"], "chunk")
 
@@ -501,10 +544,18 @@ def _canonical(source: Any, table: str, needed: Sequence[str]) -> pl.DataFrame:
         raise BadSource(f"{table} need a column {lacking[0]}; there are {have}")
     if "experiment_id" not in given.columns:
         given = given.with_columns(experiment_id=pl.lit("experiment"))
+    for name in ("start", "end", "rank"):
+        if name in given.columns and given.schema[name].is_float():
+            part = given[name].fill_nan(None).drop_nulls()
+            if (part != part.round()).any() or part.is_infinite().any():
+                raise BadSource(f"a {name} of the {table} is no whole number")
     extra = [name for name in ("seen", "tokens") if name in given.columns and table == "chunks"]
     try:
         frame = conform(given, table).with_columns(
             given[name].cast(pl.Float64).alias(name) for name in extra
+        )
+        frame = frame.with_columns(
+            pl.col(name).cast(pl.String) for name in frame.columns if name.endswith("_id")
         )
     except pl.exceptions.PolarsError as error:
         raise BadSource(f"a value of the {table} does not fit its column: {error}") from None

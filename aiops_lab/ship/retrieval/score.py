@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
 
-from aiops_lab.errors import BadSettings
+from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.result import Result
 from aiops_lab.ship.rank import ahead, check_level, pairwise
 from aiops_lab.ship.retrieval.coverage import Floats, Mode, Scene, curve, per_question, scene
 from aiops_lab.ship.retrieval.inputs import (
+    FARTHEST,
     QUARANTINE,
     Corpus,
     Questions,
@@ -26,14 +29,22 @@ from aiops_lab.ship.retrieval.inputs import (
 from aiops_lab.ship.retrieval.losses import losses
 from aiops_lab.ship.retrieval.ranking import document_metrics
 from aiops_lab.ship.retrieval.words import verdict_of
+from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Verdict
+from aiops_lab.wording import figure
 
 CONTEXTS = (250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 USUAL = 4000
 """Context, in characters or tokens, that configurations are compared at where all reach it."""
+NEVER = 0.05
+"""More of the gold outside of all chunks is told."""
 REACHED = 0.95
 """The share of questions that must have so much context for a point of the curve."""
+Check: TypeAlias = tuple[str, str, str]
+"""What was checked, its status, and what was found."""
+Points: TypeAlias = dict[float, tuple[Floats, np.ndarray]]
+"""The recall of every cell at each point of the curve, and which experiments reach it."""
 SHARES = ("recall", "precision", "iou", "precision_omega")
 DOCUMENTS = ("mrr", "map", "ndcg@10", "document_recall@10", "document_precision@10")
 
@@ -150,7 +161,7 @@ def score_retrieval(
     >>> found.configurations.select("recall", "precision", "precision_omega").row(0)
     (0.4, 0.6666666666666666, 0.8333333333333334)
     """
-    _check(mode, k, context, level)
+    k = check_settings(mode, k, context, level)
     texts = None if corpus is None else read_corpus(corpus)
     asked = read_questions(questions, texts)
     ranked = _hits(hits)
@@ -162,25 +173,40 @@ def score_retrieval(
 
 
 def _hits(source: Any) -> pl.DataFrame:
-    """One source of hits, or a list of files: one a system."""
-    if isinstance(source, Sequence) and source and all(
-        isinstance(each, str | os.PathLike) for each in source
-    ) and not isinstance(source, str):  # fmt: skip
-        return pl.concat([read_hits(each) for each in source])
+    """One source of hits, or a list of files: one a system, called by its tag or its file."""
     if source is None:
         raise BadSettings("give the hits: experiment_id, question_id, rank, chunk_id")
-    return read_hits(source)
+    if not isinstance(source, list | tuple) or not all(
+        isinstance(each, str | os.PathLike) for each in source
+    ):
+        return read_hits(source)
+    files = [read_hits(each) for each in source]
+    tags = [name for hits in files for name in hits["experiment_id"].unique()]
+    if len(set(tags)) < len(tags):
+        stems = [Path(each).stem for each in source]
+        if len(set(stems)) < len(stems):
+            raise BadSettings("two runs have one tag and one file name; rename a file")
+        files = [h.with_columns(experiment_id=pl.lit(s)) for h, s in zip(files, stems, strict=True)]
+    return pl.concat(files) if files else read_hits([])
 
 
-def _check(mode: str, k: int | None, context: float | None, level: float) -> None:
+def check_settings(mode: str, k: Any, context: Any, level: float) -> int | None:
+    """Refuse settings that mean nothing; k as a plain number."""
     check_level(level)
     if mode not in get_args(Mode):
         raise BadSettings(f"mode is strict or chroma, not {mode!r}")
-    whole = isinstance(k, int) and not isinstance(k, bool)
-    if not (k is None or (whole and k >= 1) or (k == -1 and mode == "chroma")):
+    try:
+        number = None if k is None else operator.index(k)
+    except TypeError:
+        number = 0
+    if isinstance(k, bool) or not (
+        number is None or number >= 1 or (number == -1 and mode == "chroma")
+    ):
         raise BadSettings(f"k is a whole number from 1 on, not {k!r}")
-    if context is not None and not (np.isfinite(context) and context > 0):
+    real = isinstance(context, int | float | np.number) and not isinstance(context, bool)
+    if context is not None and not (real and 0 < context <= FARTHEST):
         raise BadSettings(f"a context is a number of characters or tokens, not {context!r}")
+    return number
 
 
 def assemble(
@@ -196,11 +222,21 @@ def assemble(
     cluster: str | None,
     level: float,
     described: pl.DataFrame | None = None,
+    depths: Mapping[str, int] | None = None,
+    told: Sequence[Check] = (),
     settings: dict[str, Any] | None = None,
 ) -> Retrieval:
-    """Score what was read; `described` says what each experiment is made of."""
+    """Score what was read.
+
+    `described` says what each experiment is made of, `depths` how many hits it was asked for:
+    fewer are all that it has. `told` are checks made before.
+    """
     if parts is None:
+        if asked.gold["start"].count():
+            raise BadSource("the gold is spans of text, so give the chunks that the hits name")
         parts = _whole_documents(ranked)
+    if corpus is not None:
+        _within_documents(parts, corpus)
     ranked, strays = _known(ranked, parts, asked)
     it = scene(asked, parts, ranked)
     if baseline is not None and baseline not in it.experiments:
@@ -208,21 +244,22 @@ def assemble(
     rows = per_question(it, k, mode)
     documents = _documents(it, asked, parts, ranked)
     groups = _clusters(asked, cluster)
-    points, at, compared, unit = _contexts(it, parts, rows, context)
+    points, at, compared, unit, short = _contexts(it, parts, rows, context, depths)
     per = _named(rows, it, asked).with_columns(
         pl.Series("at_context", at, pl.Float64, nan_to_null=True)
         if at is not None else pl.lit(None, pl.Float64).alias("at_context")
     ).hstack(documents)  # fmt: skip
     lost = _named(losses(it, None if k == -1 else k), it, asked)
-    pairs = _pairs(it, per, groups, level)
+    every = _pairs(it, per, groups, level)
     by = "k" if at is None else "context"
-    known = _configurations(it, per, parts, pairs.filter(by=by), groups, level)
+    known = _configurations(it, per, parts, every.filter(by=by), groups, level)
+    pairs = every if baseline is None else _with_baseline(every, baseline, level)
     if described is not None:
         known = known.join(described, on="experiment_id", how="left", maintain_order="left")
     quarantined = pl.concat(
         [*([corpus.quarantined] if corpus is not None else []), asked.quarantined, strays]
     )
-    checks = _checks(asked, corpus, per, known, quarantined, strays)
+    checks = _checks(asked, corpus, per, known, lost, quarantined, strays, [*told, *short])
     settings = {
         "mode": mode, "k": k, "context": compared, "unit": unit, "baseline": baseline,
         "cluster": cluster, "level": level, **(settings or {}),
@@ -304,7 +341,7 @@ def _documents(
         .group_by("experiment_id", "question", "doc_id")
         .agg(score=-pl.col("rank").min().cast(pl.Float64))
         .select(
-            (pl.col("experiment_id").replace_strict(order, return_dtype=pl.Int64) * n
+            (pl.col("experiment_id").replace_strict(order, default=None, return_dtype=pl.Int64) * n
              + pl.col("question")).cast(pl.String).alias("question_id"),
             "doc_id", "score",
         )
@@ -326,20 +363,39 @@ def _clusters(asked: Questions, cluster: str | None) -> pl.Series | None:
     return asked.table.select(pl.col(cluster).cast(pl.String).fill_null(own)).to_series()
 
 
+def _within_documents(parts: pl.DataFrame, corpus: Corpus) -> None:
+    """Refuse chunks that end behind their document."""
+    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
+    out = parts.join(lengths, on="doc_id").filter(pl.col("end") > pl.col("length"))
+    if out.height:
+        name, end, length = out.select("chunk_id", "end", "length").row(0)
+        raise BadSource(
+            f"{out.height} chunks end behind their document: {name!r} at {end} of {length}; "
+            "are its offsets bytes, or of another version?"
+        )
+
+
 def _contexts(
-    it: Scene, parts: pl.DataFrame, rows: pl.DataFrame, context: float | None
-) -> tuple[dict[float, tuple[Floats, np.ndarray]], Floats | None, float | None, str]:
+    it: Scene, parts: pl.DataFrame, rows: pl.DataFrame, context: float | None,
+    depths: Mapping[str, int] | None,
+) -> tuple[Points, Floats | None, float | None, str, list[Check]]:  # fmt: skip
     """The recall of every cell at each point of the curve, and who reaches it."""
     unit = "tokens" if "tokens" in parts.columns else "characters"
+    if not it.cells:
+        return {}, None, context, unit, []
     wanted: list[float] = sorted({float(size) for size in (*CONTEXTS, context or USUAL)})
     recall, had = curve(it, wanted)
+    shape = (len(it.experiments), it.questions)
     cost = it.chunk_length * it.density
     whole = np.bincount(it.chunk_experiment, weights=cost, minlength=len(it.experiments))
-    asked = rows["asked"].to_numpy().reshape(len(it.experiments), -1)
-    had = had.reshape(len(it.experiments), -1)
+    asked, had = rows["asked"].to_numpy().reshape(shape), had.reshape(shape)
+    # who was asked for more hits than it gave has no more
+    asked_for = np.array([(depths or {}).get(name, np.inf) for name in it.experiments])
+    ended = it.sums(it.hit_cell).reshape(shape) < asked_for[:, None]
+    ended &= np.isfinite(asked_for)[:, None]
     points = {}
     for column, size in enumerate(wanted):
-        enough = (had >= size - 1e-6) | (had >= whole[:, None] - 1e-6)
+        enough = (had >= size - 1e-6) | (had >= whole[:, None] - 1e-6) | ended
         share = (enough & asked).sum(1) / np.maximum(asked.sum(1), 1)
         points[size] = (recall[:, column], (share >= REACHED) & (had.max(1) > 0))
     by_all = [size for size, (_, reach) in points.items() if reach.all()]
@@ -348,7 +404,32 @@ def _contexts(
     else:
         compared = max([size for size in by_all if size <= USUAL], default=None)
     at = None if compared is None else points[compared][0]
-    return points, at, compared, unit
+    reach = points[compared][1] if compared is not None else np.ones(len(it.experiments), bool)
+    short = [
+        ("context", "inconclusive", f"{name} has hits for {figure(mean)} {unit} on average, not "
+         f"for {figure(compared)}: fetch more, or compare within less")
+        for name, enough, mean in zip(it.experiments, reach, had.mean(1), strict=True)
+        if not enough and asked.any()
+    ]  # fmt: skip
+    return points, at, compared, unit, short
+
+
+def _with_baseline(pairs: pl.DataFrame, baseline: str, level: float) -> pl.DataFrame:
+    """The pairs with the baseline only, corrected for as many tests as these are."""
+    own = pairs.filter((pl.col("experiment_id") == baseline) | (pl.col("other") == baseline))
+    frames = []
+    for by in own["by"].unique(maintain_order=True):
+        some = own.filter(by=by)
+        adjusted = holm([1.0 if p is None else p for p in some["p_value"]])
+        some = some.with_columns(
+            p_adjusted=pl.when(pl.col("p_value").is_not_null()).then(
+                pl.Series(adjusted, dtype=pl.Float64)
+            )
+        )
+        frames.append(
+            some.with_columns(clear=(pl.col("p_adjusted") < 1 - level).fill_null(pl.col("clear")))
+        )
+    return pl.concat(frames) if frames else own
 
 
 def _pairs(it: Scene, per: pl.DataFrame, groups: pl.Series | None, level: float) -> pl.DataFrame:
@@ -378,8 +459,10 @@ def _configurations(
 ) -> pl.DataFrame:  # fmt: skip
     place = {name: number for number, name in enumerate(it.experiments)}
     numbered = pairs.with_columns(
-        pl.col("experiment_id").replace_strict(place, return_dtype=pl.Int64).alias("first"),
-        pl.col("other").replace_strict(place, return_dtype=pl.Int64).alias("second"),
+        pl.col("experiment_id")
+        .replace_strict(place, default=None, return_dtype=pl.Int64)
+        .alias("first"),
+        pl.col("other").replace_strict(place, default=None, return_dtype=pl.Int64).alias("second"),
     )
     beaten = ahead(numbered.with_columns(clear=_beats(numbered, len(place), level)), len(place))
     rows = []
@@ -407,7 +490,7 @@ def _configurations(
     sizes = parts.group_by("experiment_id").agg(
         pl.len().cast(pl.Int64).alias("chunks"),
         length.mean().alias("chunk_length"),
-        (1 - pl.min_horizontal(seen, length).sum() / length.sum()).alias("unseen"),
+        (1 - pl.min_horizontal(seen, length).sum() / length.sum()).fill_nan(0.0).alias("unseen"),
     )
     return frame.with_columns(
         may_be_best=pl.Series(np.logical_not(beaten.any(axis=0))) & frame["n"].gt(0)
@@ -431,7 +514,7 @@ def _each(per: pl.DataFrame, experiments: int) -> list[pl.DataFrame]:
 
 
 def _curve(
-    it: Scene, points: dict[float, tuple[Floats, np.ndarray]], rows: pl.DataFrame,
+    it: Scene, points: Points, rows: pl.DataFrame,
     groups: pl.Series | None, level: float,
 ) -> pl.DataFrame:  # fmt: skip
     found = []
@@ -453,35 +536,46 @@ def _curve(
 
 def _checks(
     asked: Questions, corpus: Corpus | None, per: pl.DataFrame, known: pl.DataFrame,
-    quarantined: pl.DataFrame, strays: pl.DataFrame,
+    lost: pl.DataFrame, quarantined: pl.DataFrame, strays: pl.DataFrame, told: Sequence[Check],
 ) -> pl.DataFrame:  # fmt: skip
     """What to know before believing the figures."""
-    rows: list[tuple[str, str, str]] = []
-    n, total = known["n"].sum(), asked.table.height + asked.quarantined.height
-    gone = asked.quarantined.height
-    rows.append(
-        ("gold", "warn" if gone else "ok", f"{gone} of {total} questions have gold that cannot be "
-         "placed and are left out" if gone else f"the gold of all {total} questions is placed")
-    )  # fmt: skip
+    gone, total = asked.quarantined.height, asked.table.height + asked.quarantined.height
+    placed = f"the gold of all {total} questions is placed"
+    left = f"{gone} of {total} questions have gold that cannot be placed and are left out"
+    rows: list[Check] = [("gold", "warn" if gone else "ok", left if gone else placed), *told]
+    if gone == total:
+        first = asked.quarantined["reason"][0] if gone else "there are no questions"
+        rows[0] = ("gold", "inconclusive", f"no question is left: {first}")
     without = asked.table.height - asked.gold["question"].n_unique()
     if without:
-        told = f"{without} questions have no gold: no recall, counted in distractors only"
-        rows.append(("unanswerable", "ok", told))
+        said = f"{without} questions have no gold: no recall, counted in distractors only"
+        rows.append(("unanswerable", "ok", said))
+    if speechless := asked.table["text"].null_count():
+        rows.append(("questions", "warn", f"{speechless} questions have no text to search with"))
     if strays.height:
         rows.append(("hits", "warn", "; ".join(f"{p}: {r}" for p, r in strays.iter_rows())))
     silent = per.filter(pl.col("hits") == 0).group_by("experiment_id", maintain_order=True).len()
     for experiment, count in silent.iter_rows():
         status = "inconclusive" if count == asked.table.height else "warn"
         rows.append(("hits", status, f"{experiment}: {count} questions have no hit, counted as 0"))
+    shares = lost.group_by("experiment_id", maintain_order=True).agg(
+        pl.col("characters").filter(pl.col("loss") == "never indexed").sum()
+        / pl.col("characters").sum()
+    )
+    for experiment, share in shares.iter_rows():
+        if share > NEVER:
+            said = f"{experiment}: {share:.0%} of the gold lies in no chunk"
+            said += "; do the documents' ids agree?" if share == 1 else ""
+            rows.append(("index", "inconclusive" if share == 1 else "warn", said))
     for experiment, unseen in known.select("experiment_id", "unseen").iter_rows():
         if unseen is not None and unseen > 0.01:
-            told = f"{experiment}: the embedder never saw {unseen:.0%} of the chunks' text"
-            rows.append(("embedder", "warn", told))
+            said = f"{experiment}: the embedder never saw {unseen:.0%} of the chunks' text"
+            rows.append(("embedder", "warn", said))
     notes = [*(corpus.notes if corpus is not None else ()), *asked.notes]
     rows += [("corpus", "ok", note) for note in notes]
-    if quarantined.height > gone + strays.height:
-        count = quarantined.height - gone - strays.height
+    if count := quarantined.height - gone - strays.height:
         rows.append(("corpus", "warn", f"{count} documents could not be read and are left out"))
-    if not n:
-        rows.append(("questions", "inconclusive", "no question has a gold span"))
+    found = per["mrr"] if "mrr" in per.columns else pl.Series(dtype=pl.Float64)
+    if not known["n"].sum() and not (found > 0).any():
+        rows.append(("questions", "inconclusive", "no question found any of its gold"))
     return pl.DataFrame(rows, schema=["check", "status", "detail"], orient="row")

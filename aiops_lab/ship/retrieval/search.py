@@ -21,6 +21,7 @@ DIMENSIONS = 100
 """Of latent semantic analysis; fewer where the texts have fewer."""
 FUSED = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
+FEWEST = 8
 BLOCK = 8192
 """So many chunks are scored at once."""
 
@@ -127,7 +128,7 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
     >>> dense([[1.0, 0.0], [0.0, 1.0]], [[0.2, 0.9]], 1).chunk
     array([[1]])
     """
-    rows, asked = vectors_of(chunks, "chunk"), vectors_of(queries, "question")
+    rows, asked = vectors_of(chunks, "chunks"), vectors_of(queries, "questions")
     if not rows.size or not asked.size:
         return _nothing(len(asked))
     if rows.shape[1] != asked.shape[1]:
@@ -137,6 +138,9 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
         )
     if cosine:
         asked = _unit(asked)
+    questions = len(asked)
+    if questions < FEWEST:  # another product is used for few rows, in which equal ones may differ
+        asked = np.concatenate((asked, np.zeros((FEWEST - questions, asked.shape[1]), np.float32)))
     depth = min(depth, len(rows))
     best = np.full((len(asked), depth), -np.inf, np.float32)
     which = np.full((len(asked), depth), -1, np.int64)
@@ -146,7 +150,8 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
         # what cannot be among the best is not looked at again: no sort of a whole block
         _keep(best, which, scores, start)
     order = np.lexsort((which, -best))
-    pick = np.arange(len(asked))[:, None]
+    pick = np.arange(questions)[:, None]
+    order = order[:questions]
     return Found(which[pick, order], best[pick, order].astype(float))
 
 
@@ -211,15 +216,18 @@ def top(
 def vectors_of(given: ArrayLike, what: str) -> Floats:
     """Vectors as an array of single precision, refused where they cannot be compared."""
     try:
-        rows = np.asarray(given, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise BadSettings(f"the {what} vectors have several dimensions: {error}") from None
+        with np.errstate(over="ignore"):
+            rows = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise BadSettings(
+            f"{what}: vectors of numbers are wanted, all of as many dimensions"
+        ) from None
     if rows.ndim != 2:
-        raise BadSettings(f"{what} vectors have the shape (n, dimensions), not {rows.shape}")
+        raise BadSettings(f"{what}: vectors have the shape (n, dimensions), not {rows.shape}")
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if wrong.size:
         raise BadSettings(
-            f"{wrong.size} {what} vectors hold NaN or infinity; {what} {wrong[0]} for one"
+            f"{what}: {wrong.size} vectors hold NaN or infinity in single precision, the first at {wrong[0]}"
         )
     return rows
 

@@ -24,17 +24,17 @@ def verdict_of(
         row for row in known.sort(column, descending=True, nulls_last=True).to_dicts()
         if row[column] is not None
     ]  # fmt: skip
+    silent = list(checks.filter(pl.col("status") == "inconclusive")["detail"])
     if not rows:
-        return _by_documents(known, checks)
+        return _by_documents(known, silent, checks)
     evidence = tuple(
         Evidence(row["experiment_id"], row[column], row[low], row[high], share=True) for row in rows
     )
     first = rows[0]
     told = f"{figure(first[column], share=True)} of the gold {within}"
     told += f" {interval(first[low], first[high], share=True)}"
-    silent = list(checks.filter(pl.col("status") == "inconclusive")["detail"])
     if silent:
-        step = "Run that configuration over the questions again."
+        step = "Mend that first, then run it again."
         return Verdict("inconclusive", f"These cannot be compared: {silent[0]}.", evidence, step)
     if settings["baseline"] is not None and len(rows) > 1:
         return _against(rows, column, pairs, settings, within, evidence)
@@ -53,11 +53,16 @@ def _within(settings: dict[str, Any]) -> str:
     return f"in {settings['k']} hits"
 
 
-def _by_documents(known: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
+def _by_documents(known: pl.DataFrame, silent: list[str], checks: pl.DataFrame) -> Verdict:
     """Without a span of gold: what whole documents say, or that nothing was evaluated."""
     rows = known.drop_nulls("mrr").sort("ndcg@10", descending=True).to_dicts()
-    if not rows:
-        why = listing(checks.filter(pl.col("status") != "ok")["detail"]) or "no question has gold"
+    if not rows or silent:
+        why = (
+            silent[0]
+            if silent
+            else listing(checks.filter(pl.col("status") != "ok")["detail"])
+            or "no question has gold"
+        )
         step = "Give questions whose gold lies in the corpus."
         return Verdict("inconclusive", f"Nothing was evaluated: {why}.", (), step)
     first = rows[0]
