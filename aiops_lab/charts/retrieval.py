@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import altair as alt
@@ -519,7 +520,7 @@ def _in_text(result: Retrieval, question: str, experiment: str) -> Parts:
         spans = came.filter(pl.col("doc_id") == doc_id).select("start", "end").rows()
         edges = sorted({low, high, *(e for span in spans for e in span if low < e < high)})
         parts.append(("", f"[{doc_id}] … {text[max(0, low - AROUND) : low]}"))
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             here = any(s <= start and end <= e for s, e in spans)
             parts.append(("+" if here else "-", text[start:end]))
         parts.append(("", f"{text[high : high + AROUND]} …\n\n"))

@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -46,9 +47,7 @@ class Vectors:
         Where they are kept; in memory only if None.
     """
 
-    def __init__(
-        self, name: str, embed: Callable[[list[str]], object], folder: Path | None
-    ) -> None:
+    def __init__(self, name: str, embed: Callable[[list[str]], Any], folder: Path | None) -> None:
         self.name = name
         self._embed = embed
         self._known: dict[bytes, int] = {}
@@ -88,7 +87,7 @@ class Vectors:
     def _ask(self, texts: list[str]) -> Floats:
         given = self._embed(texts)
         named = f"embedder {self.name!r}"
-        rows = vectors_of(given if isinstance(given, np.ndarray) else _numbers(given), named)
+        rows = vectors_of(_numbers(given), named)
         if len(rows) != len(texts):
             raise BadSettings(f"{named} gave {len(rows)} vectors for {len(texts)} texts")
         if self._rows and rows.shape[1] != self._rows[0].size:
@@ -135,10 +134,12 @@ def _opened(folder: Path, probes: Floats) -> tuple[str, Path]:
     return place.name, place
 
 
-def _numbers(given: object) -> object:
+def _numbers(given: Any) -> Any:
     """What an embedder gave, as rows of numbers: arrays and tensors of other libraries too."""
+    if isinstance(given, np.ndarray):
+        return given
     if hasattr(given, "tolist"):
-        return given.tolist()  # pyright: ignore[reportAttributeAccessIssue]
+        return given.tolist()
     return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
 
 

@@ -138,14 +138,18 @@ class Touches:
         return Touches(*(getattr(self, name)[kept] for name in self.__dataclass_fields__))
 
 
-def scene(asked: Questions, chunks: pl.DataFrame, hits: pl.DataFrame) -> Scene:
+def scene(
+    asked: Questions,
+    chunks: pl.DataFrame,
+    hits: pl.DataFrame,
+    experiments: list[str] | None = None,
+) -> Scene:
     """Names as numbers. Chunks and hits as `inputs` reads them; hits know their chunk."""
     spans = asked.gold.drop_nulls("start")
     names = pl.concat([chunks["doc_id"], spans["doc_id"]]).unique().sort()
     code = pl.Enum(names)
-    experiments = (
-        pl.concat([chunks["experiment_id"], hits["experiment_id"]]).unique(maintain_order=True)
-    ).to_list()
+    named = pl.concat([chunks["experiment_id"], hits["experiment_id"]])
+    experiments = experiments or named.unique(maintain_order=True).to_list()
     order = pl.Enum(experiments)
 
     def numbers(series: pl.Series, kind: pl.Enum) -> Ints:

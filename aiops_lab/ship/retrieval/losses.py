@@ -8,7 +8,7 @@ import polars as pl
 from aiops_lab.ship.retrieval.coverage import Scene, touches
 from aiops_lab.ship.retrieval.spans import Ints, first_cover
 
-LOSSES = (
+LOSSES: tuple[str, ...] = (
     "retrieved",
     "other half of a cut span",
     "ranked just below k",

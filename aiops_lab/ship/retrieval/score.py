@@ -238,7 +238,8 @@ def assemble(
     if corpus is not None:
         _within_documents(parts, corpus)
     ranked, strays = _known(ranked, parts, asked)
-    it = scene(asked, parts, ranked)
+    names = None if described is None else described["experiment_id"].to_list()
+    it = scene(asked, parts, ranked, names)
     if baseline is not None and baseline not in it.experiments:
         raise BadSettings(f"no experiment {baseline!r}; there are {', '.join(it.experiments)}")
     rows = per_question(it, k, mode)
@@ -436,7 +437,7 @@ def _pairs(it: Scene, per: pl.DataFrame, groups: pl.Series | None, level: float)
     names = pl.Series(it.experiments, dtype=pl.String)
     frames = []
     for by, column in (("context", "at_context"), ("k", "recall")):
-        values = per[column].to_numpy().reshape(len(it.experiments), -1).T
+        values = per[column].to_numpy().reshape(len(it.experiments), it.questions).T
         kept = np.isfinite(values).all(1)
         clusters = None if groups is None else groups.to_numpy()[kept]
         if not kept.any():

@@ -227,7 +227,8 @@ def vectors_of(given: ArrayLike, what: str) -> Floats:
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if wrong.size:
         raise BadSettings(
-            f"{what}: {wrong.size} vectors hold NaN or infinity in single precision, the first at {wrong[0]}"
+            f"{what}: {wrong.size} vectors hold NaN or infinity in single precision; "
+            f"the first is number {wrong[0] + 1}"
         )
     return rows
 

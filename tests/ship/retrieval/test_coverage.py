@@ -193,8 +193,8 @@ def test_a_chunks_tokens_are_its_share_of_the_context() -> None:
 def test_figures_do_not_depend_on_the_order_of_the_rows() -> None:
     gold = [(3, 30), (25, 41)]
     chunks = [(0, 12), (8, 20), (20, 33), (33, 50)]
-    questions = [{"question_id": f"q{n}", "text": "?", "gold": [
-        {"doc_id": "d", "start": s, "end": e} for s, e in gold[n % 2 :]]} for n in range(6)]  # fmt: skip
+    spans = [{"doc_id": "d", "start": start, "end": end} for start, end in gold]
+    questions = [{"question_id": f"q{n}", "text": "?", "gold": spans[n % 2 :]} for n in range(6)]
     parts = pl.DataFrame([{"experiment_id": x, "chunk_id": str(n), "doc_id": "d", "start": s,
                            "end": e} for x in "ab" for n, (s, e) in enumerate(chunks)])  # fmt: skip
     hits = pl.DataFrame([{"experiment_id": x, "question_id": f"q{q}", "rank": r + 1,
