@@ -1,4 +1,4 @@
-"""Files that come with the library: its notebooks and the demo's raw logs."""
+"""Files that come with the library: its notebooks, the demo's raw logs and its handbook."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from aiops_lab.errors import LabError
 
 PACKAGE = Path(__file__).parent
-IN_CHECKOUT = {"notebooks": Path("notebooks"), "logs": Path("data", "logs")}
+IN_CHECKOUT = {
+    "notebooks": Path("notebooks"),
+    "logs": Path("data", "logs"),
+    "handbook": Path("data", "handbook"),
+}
 
 
 def shipped(name: str) -> Path:
-    """The folder of the shipped ``notebooks`` or ``logs``: in the wheel, or in a checkout."""
+    """The folder of what is shipped: ``notebooks``, ``logs``, ``handbook``; wheel or checkout."""
     for folder in (PACKAGE / "_shipped" / name, PACKAGE.parent / IN_CHECKOUT[name]):
         if folder.is_dir():
             return folder

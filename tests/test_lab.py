@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
 from deltalake import DeltaTable
 
 from aiops_lab import Lab, LabError, demo_lab, open_lab

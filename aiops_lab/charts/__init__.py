@@ -4,9 +4,9 @@ Importing this package sets the house's theme and a renderer that JupyterLab dra
 reports take charts from.
 """
 
-from aiops_lab.charts import compare, gate, theme, trust
+from aiops_lab.charts import compare, gate, retrieval, theme, trust
 from aiops_lab.charts.table import checks, table
 
-__all__ = ["checks", "compare", "gate", "table", "theme", "trust"]
+__all__ = ["checks", "compare", "gate", "retrieval", "table", "theme", "trust"]
 
 theme.enable()

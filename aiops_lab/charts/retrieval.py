@@ -33,6 +33,7 @@ STRIPS = 10
 """So many questions can be picked on a page."""
 WINDOW = 40_000
 """So many characters of a document are drawn, around the gold."""
+WHOLE, HALF = 0.99, 0.5
 AROUND = 240
 """So many characters are shown on each side of a gold passage."""
 
@@ -118,7 +119,12 @@ def standing(result: Retrieval) -> Picture:
     subtitle = "Each with its own interval; which finds less is decided on pairs of questions"
     subtitle += f"; {rest} more found less than these" if rest > 0 else ""
     return intervals(
-        rows, title, subtitle, axis=f"{called} (%)", states=STANDING, rules={100.0: ""}
+        rows,
+        title,
+        subtitle,
+        axis=f"{called} (%)",
+        states=STANDING,
+        rules={rows[0]["value"]: "the first"},
     )
 
 
@@ -151,7 +157,7 @@ def curve(result: Retrieval, experiments: Sequence[str] | None = None) -> Pictur
     )
     order = [name for name in names if name in shown["experiment_id"]]
     picked = alt.selection_point(name="picked", fields=["configuration"], bind="legend")
-    legend = alt.Legend(columns=2, labelLimit=320, symbolLimit=0)
+    legend = alt.Legend(columns=2, labelLimit=320, symbolOpacity=1)
     colour = alt.Color(
         "configuration:N",
         scale=alt.Scale(domain=order, range=list(COLOURS[: len(order)])),
@@ -287,7 +293,7 @@ def losses(result: Retrieval) -> Picture:
     title = "Nothing of the gold was lost"
     if lost.height:
         worst = lost.group_by("loss").agg(pl.col("characters").sum()).sort("characters")
-        title = f"Most of what is lost: {worst['loss'][-1]}"
+        title = f"Most of the lost gold: {worst['loss'][-1]}"
     present = [name for name in LOSSES if name in shares["loss"]]
     colours = dict(zip(LOSSES, DRAWERS, strict=True))
     picked = alt.selection_point(name="picked", fields=["loss"], bind="legend")
@@ -381,6 +387,7 @@ def strip(
         alt.Chart(cuts).transform_filter(own).mark_tick(
             thickness=2, size=16, yOffset=-12, color="black"
         ).encode(x=alt.X("at:Q", title="character of the document"), y=y,
+                 opacity=alt.condition("datum.real", alt.value(1), alt.value(0)),
                  tooltip=[alt.Tooltip("told:N", title="boundary")]),
     ]  # fmt: skip
     layers[0] = layers[0].add_params(pick)
@@ -461,9 +468,15 @@ def strip_frames(
         .explode("at")
         .filter((pl.col("at") > pl.col("low")) & (pl.col("at") < pl.col("high")))
         .join(rows, on=["question", "doc_id", "experiment_id"])
-        .select("question", "row", "at", told=pl.format("cuts the gold at {}", "at"))
+        .select(
+            "question", "row", "at", told=pl.format("cuts the gold at {}", "at"), real=pl.lit(True)
+        )
         .unique(maintain_order=True)
     )
+    # a scale without any value complains: one that is not drawn for each row
+    unreal = gold_rows.select("question", "row", pl.col("start").alias("at"), told=pl.lit(""),
+                              real=pl.lit(False))  # fmt: skip
+    cuts = pl.concat([cuts, unreal.unique(["question", "row"], maintain_order=True)])
     return blocks.select("question", "row", "start", "end", "rank", "state"), gold_rows, cuts
 
 
@@ -485,19 +498,30 @@ def passages(
     }
     cases = []
     for question in asked:
-        shares = [found.get((name, question)) for name in names]
+        shares = [found.get((name, question)) or 0.0 for name in names]
         known = " and ".join(figure(share, share=True) for share in shares)
         row = texts.get(question, {})
         others = {k: str(v) for k, v in row.items() if k not in ("question_id", "text") and v}
         answers = {name: _in_text(result, question, name) for name in names}
-        cases.append(
-            Case(f"{question}: {row.get('text') or ''}", f"found {known}", others, answers)
-        )
+        others = {"found": known, **others}
+        asks = f"{question}: {row.get('text') or ''}"
+        cases.append(Case(asks, _turned(shares), others, answers))
     title = (
         "Gold passages as both configurations brought them back: + came back, − was missed, the "
         f"rest is the text around it; {' and '.join(names)}"
     )
     return Cases(title, cases, len(asked))
+
+
+def _turned(shares: Sequence[float]) -> str:
+    """Who found the gold of a question."""
+    if min(shares) > WHOLE:
+        return "found by all"
+    if max(shares) <= 1 - WHOLE:
+        return "found by none"
+    if len(shares) == 2 and abs(shares[0] - shares[1]) > HALF:
+        return "only by the first" if shares[0] > shares[1] else "only by the second"
+    return "in part"
 
 
 def _in_text(result: Retrieval, question: str, experiment: str) -> Parts:

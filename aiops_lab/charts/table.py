@@ -102,15 +102,15 @@ def table(
     return Table(title, list(names.values()), rows, frame.height)
 
 
-def checks(preflight: pl.DataFrame) -> Table:
-    """May these runs be compared? What is in doubt first."""
+def checks(preflight: pl.DataFrame, asks: str = "May these runs be compared?") -> Table:
+    """What was checked before anything was believed; what is in doubt first."""
     order = {"inconclusive": 0, "fail": 1, "warn": 2, "ok": 3}
     doubts = preflight.filter(pl.col("status") != "ok").height
     rows = preflight.sort(pl.col("status").replace_strict(order), maintain_order=True)
     several = "candidate_run" in rows.columns and rows["candidate_run"].n_unique() > 1
     return table(
         rows.with_columns(pl.col("status").replace_strict(SIGNED)),
-        title=f"May these runs be compared? {doubts or 'None'} of {rows.height} checks in doubt",
+        title=f"{asks} {doubts or 'None'} of {rows.height} checks in doubt",
         columns=["status", "check", "detail", *(["candidate_run"] if several else [])],
     )
 

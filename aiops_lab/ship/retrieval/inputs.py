@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.shipped import shipped
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.tables import conform, empty
 
@@ -34,6 +35,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError, OSError)
 QUOTES = ("quote", "content", "text")
 STARTS, ENDS = ("start", "start_index"), ("end", "end_index")
 DOCUMENTS = ("doc_id", "corpus_id", "document", "document_id", "source")
+DEMO = ""
+"""Stands for the handbook of a ferry line that comes with the library, and its questions."""
 FARTHEST = 2**40
 """No document is so long; places behind it are mistakes."""
 NAMED = {*IDS["question_id"], *IDS["text"], "gold", "references", "corpus_id"}
@@ -83,7 +86,8 @@ def read_corpus(source: Any) -> Corpus:
     ----------
     source
         A folder of text or Markdown files (ids are paths in it), a file that is a table (CSV,
-        Parquet, JSON lines), a data frame with doc_id and text, or a mapping of ids to texts.
+        Parquet, JSON lines), a data frame with doc_id and text, a mapping of ids to texts, or
+        "" for the handbook that comes with the library.
 
     Raises
     ------
@@ -97,6 +101,8 @@ def read_corpus(source: Any) -> Corpus:
     """
     if isinstance(source, Corpus):
         return source
+    if isinstance(source, str) and source == DEMO:
+        source = shipped("handbook")
     notes: list[str] = []
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         given: Iterator[tuple[str, str | bytes | None]] = _files(Path(source))
@@ -240,6 +246,8 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     """
     if isinstance(source, Questions):
         return source
+    if isinstance(source, str) and source == DEMO:
+        source = shipped("handbook") / "questions.jsonl"
     if isinstance(source, str | os.PathLike) and (rows := trec(source, 4)) is not None:
         return _from_qrels(rows)
     records = _question_records(source)
