@@ -491,7 +491,7 @@ def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, 
 
     A name that none of them declares is refused.
     """
-    from aiops_lab.reports.parameters import checked, parameters_of, read_notebook
+    from aiops_lab.reports.parameters import parameters_of, read_notebook, unknown
 
     texts: dict[str, str] = {}
     for pair in pairs:
@@ -503,7 +503,7 @@ def _read_parameters(notebooks: list[Path], pairs: list[str]) -> list[dict[str, 
     known = [parameters_of(source) for source in sources]
     for name in texts:
         if not any(name in each for each in known):
-            checked(sources[0], {name: None})
+            raise unknown(name, list(dict.fromkeys(n for each in known for n in each)))
     return [
         {name: each[name].read(text) for name, text in texts.items() if name in each}
         for each in known

@@ -38,7 +38,7 @@ AROUND = 240
 """So many characters are shown on each side of a gold passage."""
 
 
-def _column(result: Retrieval) -> tuple[str, str, str, str]:
+def compared_by(result: Retrieval) -> tuple[str, str, str, str]:
     """What configurations are compared by: its column, both ends, and what it is called."""
     context = result.settings["context"]
     if context is None:
@@ -54,7 +54,7 @@ def _hits(result: Retrieval) -> str:
 
 
 def _ordered(result: Retrieval) -> pl.DataFrame:
-    column, *_ = _column(result)
+    column, *_ = compared_by(result)
     return result.configurations.drop_nulls(column).sort(
         column, descending=True, maintain_order=True
     )
@@ -62,7 +62,7 @@ def _ordered(result: Retrieval) -> pl.DataFrame:
 
 def board(result: Retrieval) -> Table:
     """At a glance: every configuration, the best first."""
-    column, low, high, called = _column(result)
+    column, low, high, called = compared_by(result)
     told = [
         {
             "configuration": row["experiment_id"],
@@ -95,7 +95,7 @@ def _percent(value: float | None) -> str | None:
 
 def standing(result: Retrieval) -> Picture:
     """Which configurations may be the best, at equal context."""
-    column, low, high, called = _column(result)
+    column, low, high, called = compared_by(result)
     found = _ordered(result)
     if not found.height:
         return note("No question has a gold span: nothing to compare.")
@@ -128,7 +128,7 @@ def standing(result: Retrieval) -> Picture:
     )
 
 
-def _shown(result: Retrieval, experiments: Sequence[str] | None, most: int) -> list[str]:
+def chosen(result: Retrieval, experiments: Sequence[str] | None, most: int) -> list[str]:
     """The configurations asked for; else the best of each chunker, the others after them."""
     known = result.configurations["experiment_id"].to_list()
     if experiments is not None:
@@ -145,7 +145,7 @@ def _shown(result: Retrieval, experiments: Sequence[str] | None, most: int) -> l
 
 def curve(result: Retrieval, experiments: Sequence[str] | None = None) -> Picture:
     """Recall against context: what each configuration finds when all may say as much."""
-    names = _shown(result, experiments, len(COLOURS))
+    names = chosen(result, experiments, len(COLOURS))
     shown = result.curve.filter(pl.col("experiment_id").is_in(names))
     if not shown.height:
         return note("No configuration has hits enough for a curve; fetch more of them.")
@@ -198,7 +198,7 @@ def turned(result: Retrieval) -> Picture:
     if result.settings["context"] is None:
         return note("There are no hits enough to compare at equal context.")
     found = _ordered(result).select("experiment_id", "recall", "at_context", "context")
-    names = _shown(result, None, MOST_ROWS)
+    names = chosen(result, None, MOST_ROWS)
     found = found.filter(pl.col("experiment_id").is_in(names))
     many, wide = _hits(result), f"within {figure(result.settings['context'])}"
     by_hits = found.sort("recall", descending=True).row(0, named=True)
@@ -230,7 +230,9 @@ def turned(result: Retrieval) -> Picture:
     layers = [
         base.mark_line(),
         base.mark_point(filled=True, size=60),
-        named.transform_filter(alt.datum.at == wide).mark_text(align="left", dx=8),
+        named.transform_filter(alt.datum.at == wide).mark_text(
+            align="left", dx=8, limit=alt.expr("width / 4")
+        ),
     ]
     subtitle = "Left: so many hits, however long they are. Right: the same amount of text for all"
     return alt.layer(
@@ -241,7 +243,7 @@ def turned(result: Retrieval) -> Picture:
 
 def sizes(result: Retrieval) -> Picture:
     """A map over size and overlap of chunks, one for each way of finding."""
-    column, _, _, called = _column(result)
+    column, _, _, called = compared_by(result)
     found = result.configurations
     if "size" not in found.columns or found["size"].drop_nulls().n_unique() < 2:
         return note("Only chunkers with a size are on this map, and here are not two sizes.")
@@ -256,13 +258,11 @@ def sizes(result: Retrieval) -> Picture:
                  "chunks"],
     )  # fmt: skip
     low, high = (float(cells["value"].min() or 0), float(cells["value"].max() or 1))  # pyright: ignore[reportArgumentType]
-    tint = alt.Opacity("value:Q", scale=alt.Scale(domain=[low, high], range=[0.08, 0.8]),
+    tint = alt.Opacity("value:Q", scale=alt.Scale(domain=[low, high], range=[0.05, 0.6]),
                        legend=None)  # fmt: skip
-    dark = alt.condition(f"datum.value > {low + (high - low) * 0.7}", alt.value("white"),
-                         alt.value("black"))  # fmt: skip
     pair = alt.layer(
         base.mark_rect(color=CANDIDATE).encode(opacity=tint),
-        base.mark_text().encode(text=alt.Text("value:Q", format=".0f"), color=dark),
+        base.mark_text().encode(text=alt.Text("value:Q", format=".0f")),
     ).properties(width=170, height=90)
     ways = cells["way"].n_unique()
     return pair.facet(
@@ -278,7 +278,7 @@ def losses(result: Retrieval) -> Picture:
     """Where the gold was lost, in characters that add up to 100 %."""
     if not result.losses.height:
         return note("No question has a gold span: nothing can be lost.")
-    names = _shown(result, None, MOST_ROWS)
+    names = chosen(result, None, MOST_ROWS)
     shares = (
         result.losses.filter(pl.col("experiment_id").is_in(names))
         .group_by("experiment_id", "loss")
@@ -322,7 +322,7 @@ def losses(result: Retrieval) -> Picture:
 
 def telling(result: Retrieval, experiments: Sequence[str], most: int = STRIPS) -> list[str]:
     """The questions that tell most: where these configurations differ, then what all miss."""
-    column, *_ = _column(result)
+    column, *_ = compared_by(result)
     own = result.per_question.filter(
         pl.col("experiment_id").is_in(list(experiments)) & pl.col(column).is_not_null()
     )
@@ -347,7 +347,7 @@ def strip(
     experiments
         The configurations, one above the other; by default the best of up to four chunkers.
     """
-    names = _shown(result, experiments, 4)
+    names = chosen(result, experiments, 4)
     asked = [questions] if isinstance(questions, str) else questions
     asked = telling(result, names) if asked is None else list(asked)
     blocks, gold, cuts = strip_frames(result, asked, names)
@@ -488,10 +488,10 @@ def passages(
     """The gold in its text: what two configurations brought back of it and what they missed."""
     if result.corpus is None:
         return note("The texts are not known here: give the corpus to see the passages.")
-    names = _shown(result, experiments, 2)[:2]
+    names = chosen(result, experiments, 2)[:2]
     asked = telling(result, names, MOST) if questions is None else list(questions)
     texts = {row["question_id"]: row for row in result.questions.to_dicts()}
-    column, *_ = _column(result)
+    column, *_ = compared_by(result)
     found = {
         (row["experiment_id"], row["question_id"]): row[column]
         for row in result.per_question.select("experiment_id", "question_id", column).to_dicts()
@@ -553,7 +553,7 @@ def _in_text(result: Retrieval, question: str, experiment: str) -> Parts:
 
 def unanswered(result: Retrieval) -> Table | Cases:
     """The questions that no configuration finds: what to mend in the documents or the questions."""
-    column, _, _, called = _column(result)
+    column, _, _, called = compared_by(result)
     best = (
         result.per_question.drop_nulls(column)
         .group_by("question_id", maintain_order=True)

@@ -6,7 +6,7 @@ import ast
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,13 @@ def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
     return found
 
 
+def unknown(name: str, known: Sequence[str]) -> BadSettings:
+    """The error for a parameter that is not there, with the nearest of those that are."""
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
+    return BadSettings(f"the notebook has no parameter {name!r}{hint}")
+
+
 def checked(notebook: nbformat.NotebookNode, given: Mapping[str, Any]) -> dict[str, Any]:
     """The values given, by name and type as the notebook declares them.
 
@@ -136,8 +143,6 @@ def checked(notebook: nbformat.NotebookNode, given: Mapping[str, Any]) -> dict[s
     known = parameters_of(notebook)
     for name, value in given.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
-            raise BadSettings(f"the notebook has no parameter {name!r}{hint}")
+            raise unknown(name, list(known))
         known[name].check(value)
     return dict(given)

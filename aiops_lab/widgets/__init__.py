@@ -2,6 +2,7 @@
 
 from aiops_lab.widgets.flips import FlipBrowser, browse_flips
 from aiops_lab.widgets.form import ParameterForm, parameter_form
+from aiops_lab.widgets.retrieval import StripBrowser, browse_questions
 from aiops_lab.widgets.runs import RunPicker, pick_runs
 from aiops_lab.widgets.slices import SliceExplorer, explore_slices
 
@@ -10,7 +11,9 @@ __all__ = [
     "ParameterForm",
     "RunPicker",
     "SliceExplorer",
+    "StripBrowser",
     "browse_flips",
+    "browse_questions",
     "explore_slices",
     "parameter_form",
     "pick_runs",

@@ -41,7 +41,8 @@ function fitted(spec, width) {
   }
   const narrow = width < 560 ? { axis: { labelLimit: 140, labelFontSize: 11 }, text: { fontSize: 10.5 } } : {};
   spec.config = merge(merge(spec.config || {}, ink), narrow);
-  return spec;
+  const stacked = (key, value) => (key === "legend" && value?.columns ? { ...value, columns: 1 } : value);
+  return width < 560 ? JSON.parse(JSON.stringify(spec, stacked)) : spec;
 }
 
 async function draw(figure) {
