@@ -17,7 +17,7 @@ from aiops_lab.result import Result
 from aiops_lab.ship.pairs import questions
 from aiops_lab.ship.preflight import preflight
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import FEWEST_CLUSTERS, moves
+from aiops_lab.stats.paired import FEWEST_CLUSTERS, intervals, moves
 from aiops_lab.stats.power import questions_needed
 from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Evidence, Verdict
@@ -162,14 +162,17 @@ def pairwise(
     """
     pairs = list(combinations(range(values.shape[1]), 2))
     each = 1 - (1 - level) / max(1, len(pairs))
+    # each pair picks its own method
+    found = [moves(values[:, j], values[:, i], clusters, bounded=bounded) for i, j in pairs]
     rows = []
-    for first, second in pairs:  # each pair picks its own method
-        found = moves(values[:, second], values[:, first], clusters, bounded=bounded)
-        told = found.summary(each)
-        p = told.p_value if found.trusted else None
-        apart = told.low is not None and told.high is not None and told.low * told.high > 0
-        row = (told.difference, told.standard_error, told.low, told.high, p)
-        rows.append((first, second, *row, None, apart and found.trusted))
+    for (first, second), move, (low, high) in zip(
+        pairs, found, intervals(found, each), strict=True
+    ):
+        known = move.kind != "none"
+        p = move.p_value if move.trusted else None
+        apart = low is not None and high is not None and low * high > 0
+        row = (move.difference if known else None, move.error, low, high, p)
+        rows.append((first, second, *row, None, apart and move.trusted))
     # one without a p-value (every question moved alike) takes its share of the level all the same
     adjusted = holm([1.0 if row[6] is None else row[6] for row in rows])
     frame = pl.DataFrame(rows, schema=PAIR, orient="row").with_columns(

@@ -20,6 +20,7 @@ drawn towards the largest that their size allows: a large rare change may not ha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -114,17 +115,21 @@ class Moves:
 
     def interval(self, level: float = 0.95) -> tuple[float | None, float | None]:
         """The ends of the interval of the difference; None where there is none."""
-        d, tail = self.difference, (1 - level) / 2
+        return intervals([self], level)[0]
+
+    def _simple(self, tail: float) -> tuple[float | None, float | None] | None:
+        """The interval where it is no score interval."""
+        d = self.difference
         match self.kind:
             case "none" | "one" | "unknown":
                 return None, None
             case "alike":
                 share = 1 - tail ** (1 / self.units)
                 return d - share * (self.span + d), d + share * (self.span - d)
-        quantile = _quantile(self.freedom, 1 - tail)
         if self.kind == "number" and self.error is not None:
+            quantile = _quantile(self.freedom, 1 - tail)
             return d - quantile * self.error, d + quantile * self.error
-        return self._scored(quantile, quantile)
+        return None
 
     def _scored(self, below: float, above: float) -> tuple[float, float]:
         low, high = tango_interval(self.up, self.down, self._effective(), below, above)
@@ -226,6 +231,24 @@ class Moves:
 
     def _against(self) -> str:
         return "; the runs go against each other, pairing widens this" if self.against else ""
+
+
+def intervals(
+    found: Sequence[Moves], level: float = 0.95
+) -> list[tuple[float | None, float | None]]:
+    """The interval of each of several differences; many at once are much faster than one by one."""
+    tail = (1 - level) / 2
+    ends = [each._simple(tail) for each in found]
+    scored = [each for each, known in zip(found, ends, strict=True) if known is None]
+    low, high = tango_interval(
+        [each.up for each in scored],
+        [each.down for each in scored],
+        [each._effective() for each in scored],
+        [_quantile(each.freedom, 1 - tail) for each in scored],
+    )
+    spans = (each.span for each in scored)
+    rest = iter([(float(a) * s, float(b) * s) for a, b, s in zip(low, high, spans, strict=True)])
+    return [next(rest) if known is None else known for known in ends]
 
 
 def moves(

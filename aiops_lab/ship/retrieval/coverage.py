@@ -18,7 +18,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aiops_lab.ship.retrieval.inputs import Questions
-from aiops_lab.ship.retrieval.spans import first_cover, fresh, merged, overlaps, union_lengths
+from aiops_lab.ship.retrieval.spans import (
+    first_cover,
+    fresh,
+    in_order,
+    merged,
+    ordered,
+    overlaps,
+    union_lengths,
+)
 
 Mode = Literal["strict", "chroma"]
 Ints = NDArray[np.int64]
@@ -109,7 +117,7 @@ class Scene:
     def distinct(self, found: Touches) -> tuple[Ints, Ints]:
         """Cell and chunk of each pair of them, however much gold of the cell the chunk holds."""
         chunks = max(self.chunk_start.size, 1)
-        keys = np.sort(found.cell * chunks + found.chunk)
+        keys = in_order(found.cell * chunks + found.chunk)
         return np.divmod(keys[np.diff(keys, prepend=-1) > 0], chunks)
 
     def sums(self, cell: Ints, weights: NDArray | None = None) -> Floats:
@@ -246,16 +254,19 @@ def per_question(it: Scene, k: int | None, mode: Mode) -> pl.DataFrame:
     limit = np.full(it.cells, np.iinfo(np.int64).max) if k is None else np.full(it.cells, k)
     if k == -1:
         limit = np.minimum(near, MOST).astype(np.int64)
-    inside = it.hit_rank <= limit[it.hit_cell]
-    cell, chunk = it.hit_cell[inside], it.hit_chunk[inside]
-    context = it.sums(cell, it.chunk_length[chunk])
+    cell, chunk = it.hit_cell, it.hit_chunk
+    if k is not None:
+        inside = it.hit_rank <= limit[cell]
+        cell, chunk = cell[inside], chunk[inside]
+    opens = np.searchsorted(cell, np.arange(it.cells + 1))
+    hits = np.diff(opens).astype(float)
+    context = np.diff(np.append(0, np.cumsum(it.chunk_length[chunk]))[opens]).astype(float)
     got = found.at((found.rank > 0) & (found.rank <= limit[found.cell]))
 
     covered = _united(it, gold, got)
     reachable = _united(it, gold, found)
     united = _retrieved(it, cell, chunk, context)
     useful, _ = it.distinct(got.at(got.end > got.start))
-    hits = it.sums(cell)
 
     ceiling = _united_chunks(it, near_cell, near_chunk, gold=gold)
     if chroma:
@@ -342,14 +353,16 @@ def _retrieved(it: Scene, cell: Ints, chunk: Ints, context: Floats) -> Floats:
     over = np.repeat(it.overlapping, it.questions)
     if not over.any():
         return found
-    some = over[cell]
+    # hits are in order of their cells, so those of one experiment stand together
+    ends = np.searchsorted(cell, np.arange(len(it.experiments) + 1) * it.questions)
+    some = np.concatenate([np.arange(ends[e], ends[e + 1]) for e in np.flatnonzero(it.overlapping)])
     place = np.empty(it.chunk_start.size, np.int64)
     place[it.line_order] = np.arange(place.size)
-    keys = np.sort(cell[some] * place.size + place[chunk[some]])
-    own, ordered = keys // place.size, it.line_order[keys % place.size]
+    keys = in_order(cell[some] * place.size + place[chunk[some]])
+    own, by_place = keys // place.size, it.line_order[keys % place.size]
     documents = int(it.chunk_document.max(initial=0)) + 1
-    line = own * documents + it.chunk_document[ordered]
-    united = it.sums(own, fresh(line, it.chunk_start[ordered], it.chunk_end[ordered]))
+    line = own * documents + it.chunk_document[by_place]
+    united = it.sums(own, fresh(line, it.chunk_start[by_place], it.chunk_end[by_place]))
     found[over] = united[over]
     return found
 
@@ -369,7 +382,7 @@ def _united_chunks(it: Scene, cell: Ints, chunk: Ints, gold: Gold | None = None)
 
 
 def _by_cell(it: Scene, line: Ints, start: Ints, end: Ints, documents: int) -> Floats:
-    order = np.lexsort((start, line))
+    order = ordered(line, start)
     own = line[order]
     return it.sums(own // documents, fresh(own, start[order], end[order]))
 

@@ -79,10 +79,40 @@ def union_lengths(group: Ints, start: Ints, end: Ints, groups: int) -> Ints:
     >>> union_lengths(a([0, 0, 1]), a([0, 3, 0]), a([5, 8, 2]), 3)
     array([8, 2, 0])
     """
-    order = np.lexsort((start, group))
+    order = ordered(group, start)
     own = group[order]
     found = np.bincount(own, weights=fresh(own, start[order], end[order]), minlength=groups)
     return found.astype(np.int64)
+
+
+def in_order(numbers: Ints) -> Ints:
+    """Numbers of 0 or more in order; small ones are sorted in half the time.
+
+    Examples
+    --------
+    >>> in_order(np.array([3, 1, 2]))
+    array([1, 2, 3])
+    """
+    if int(numbers.max(initial=0)) < 2**32:
+        return np.sort(numbers.astype(np.uint32)).astype(np.int64)
+    return np.sort(numbers)
+
+
+def ordered(group: Ints, start: Ints) -> Ints:
+    """The order of group and start.
+
+    Examples
+    --------
+    >>> ordered(np.array([1, 0, 1]), np.array([4, 9, 2]))
+    array([1, 2, 0])
+    """
+    bits = group.size.bit_length()
+    wide = int(start.max(initial=0)) + 1
+    if int(group.max(initial=0)) < (LARGEST >> bits) // wide:
+        # sorting plain numbers is several times as fast as finding out their order
+        packed = ((group * wide + start) << bits) | np.arange(group.size)
+        return in_order(packed) & ((1 << bits) - 1)
+    return np.lexsort((start, group))
 
 
 def fresh(group: Ints, start: Ints, end: Ints) -> Ints:
@@ -113,7 +143,7 @@ def merged(group: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
     >>> merged(a([0, 0, 0]), a([3, 0, 9]), a([8, 5, 10]))
     (array([0, 0]), array([0, 9]), array([ 8, 10]))
     """
-    order = np.lexsort((start, group))
+    order = ordered(group, start)
     group, start, end = group[order], start[order], end[order]
     if not group.size:
         return group, start, end
