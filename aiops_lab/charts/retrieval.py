@@ -16,6 +16,7 @@ from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, HEIGHT, MOST_ROWS, WORSE
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.losses import LOSSES
+from aiops_lab.ship.retrieval.published import SOURCE, rhinoplasty
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.wording import figure, interval, listing
 
@@ -576,3 +577,19 @@ def unanswered(result: Retrieval) -> Table | Cases:
                 "best": f"at best {called}", **{c: c for c in others}}  # fmt: skip
     title = f"{best.height} questions of which no configuration finds half"
     return table(shown, title=title, columns=headings)
+
+
+def study() -> Table:
+    """Every pairing that fits what a published study printed; see `published.rhinoplasty`."""
+    found = rhinoplasty()
+    worst = found["p_value"].max()
+    title = f"{SOURCE}: every pairing that fits its figures; the largest p-value is {worst:.3f}"
+    headings = {
+        "counted": "counts as accurate",
+        "adaptive": "adaptive, of 30",
+        "baseline": "baseline, of 30",
+        "only_adaptive": "right only with adaptive",
+        "only_baseline": "right only with the baseline",
+        "p_value": "McNemar's p",
+    }
+    return table(found, title=title, columns=headings)
