@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.measures.support import lexical_support
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
     from aiops_lab.ship.formats import format_spread
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from aiops_lab.ship.iterate import prompt_loop
     from aiops_lab.ship.plan import plan_gate
     from aiops_lab.ship.rank import rank_runs
+    from aiops_lab.ship.retrieval.drift import index_drift
     from aiops_lab.ship.retrieval.experiment import run_retrieval
     from aiops_lab.ship.retrieval.score import Retrieval, score_retrieval
+    from aiops_lab.ship.retrieval.writer import retriever_or_writer
     from aiops_lab.verdict import Evidence, Verdict
 
 __version__ = "0.1.0"
@@ -35,6 +38,8 @@ __all__ = [
     "compare_runs",
     "demo_lab",
     "format_spread",
+    "index_drift",
+    "lexical_support",
     "measure",
     "open_lab",
     "plan_gate",
@@ -43,6 +48,7 @@ __all__ = [
     "release_gate",
     "repair_json",
     "repair_yaml",
+    "retriever_or_writer",
     "run_retrieval",
     "score_retrieval",
 ]
@@ -61,6 +67,8 @@ _HOMES = {
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
     "format_spread": "ship.formats",
+    "index_drift": "ship.retrieval.drift",
+    "lexical_support": "measures.support",
     "measure": "measures",
     "open_lab": "lab",
     "plan_gate": "ship.plan",
@@ -69,6 +77,7 @@ _HOMES = {
     "release_gate": "ship.gate",
     "repair_json": "measures",
     "repair_yaml": "measures",
+    "retriever_or_writer": "ship.retrieval.writer",
     "run_retrieval": "ship.retrieval.experiment",
     "score_retrieval": "ship.retrieval.score",
 }

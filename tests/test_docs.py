@@ -139,3 +139,11 @@ def test_a_report_of_ones_own_as_the_page_says(tmp_path: Path) -> None:
     kept = pl.read_parquet(tmp_path / "slow" / "questions.parquet")
     assert kept.height == 120
     assert pl.read_csv(tmp_path / "slow" / "questions.csv").equals(kept)
+
+
+def test_the_python_of_the_retrieval_page_runs() -> None:
+    names: dict[str, Any] = {}
+    for source in re.findall(r"```python\n(.*?)```", PAGES["retrieval.md"], re.DOTALL):
+        exec(compile(source, "docs/retrieval.md", "exec"), names)
+    assert names["drift"].gold["status"].to_list() == ["moved"]
+    assert names["found"].verdict.status == "ok"

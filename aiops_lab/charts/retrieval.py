@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import altair as alt
 import polars as pl
@@ -18,6 +18,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.losses import LOSSES
 from aiops_lab.ship.retrieval.published import SOURCE, rhinoplasty
 from aiops_lab.ship.retrieval.score import Retrieval
+from aiops_lab.ship.retrieval.writer import CASES, retriever_or_writer
 from aiops_lab.wording import figure, interval, listing
 
 Picture: TypeAlias = Chart | alt.Chart | Cases
@@ -593,3 +594,31 @@ def study() -> Table:
         "p_value": "McNemar's p",
     }
     return table(found, title=title, columns=headings)
+
+
+def failures(result: Retrieval, answers: Any, experiment: str | None = None) -> Cases:
+    """Did the retriever or the writer fail? Each answer beside the passage it should rest on."""
+    rows = retriever_or_writer(result, answers, experiment)
+    name = experiment or result.configurations["experiment_id"][0]
+    texts = dict(result.questions.select("question_id", "text").iter_rows())
+    order = {case: place for place, case in enumerate(CASES)}
+    ranked = sorted(rows.to_dicts(), key=lambda row: order[row["case"]])
+    counts = rows["case"].value_counts()
+    told = dict(counts.iter_rows())
+    cases = [
+        Case(
+            f"{row['question_id']}: {texts.get(row['question_id']) or ''}",
+            row["case"],
+            {
+                "gold found": figure(row["found"], share=True),
+                f"grounded, by {row['by']}": figure(row["grounded"], share=True),
+            },
+            {
+                "answer": row["answer"] or "no text was logged",
+                "gold": _in_text(result, row["question_id"], name) if result.corpus else "",
+            },
+        )
+        for row in ranked[:MOST]
+    ]
+    parts = listing([f"{told[case]} {case}" for case in CASES if case in told], 5)
+    return Cases(f"Of {rows.height} answers {parts}", cases, rows.height)

@@ -102,7 +102,8 @@ def _best(
     worse = len(others) - len(rivals)
     names = listing(row["experiment_id"] for row in [first, *rivals])
     headline = f"Cannot tell which of {names} finds most: the first has {told}"
-    headline += f"; {worse} others find less." if worse else "."
+    rest = "1 other finds less" if worse == 1 else f"{worse} others find less"
+    headline += f"; {rest}." if worse else "."
     pair = found[rivals[0]["experiment_id"]]
     step = f"Take any of the {len(rivals) + 1}"
     fewest = min([first, *rivals], key=lambda row: (row["chunks"], row["experiment_id"]))
