@@ -232,10 +232,12 @@ class _Part:
 
 
 class _Chunks:
-    """The chunks of one chunker: a row each, and their texts."""
+    """The chunks of one chunker: a row each, their texts, and what was found of them already."""
 
     def __init__(self, name: str, split: Split, corpus: Corpus, mode: Mode) -> None:
         self.name = name
+        self.lexical: dict[tuple[str, int], search.Found] = {}
+        self.dense: dict[tuple[str, int], search.Found] = {}
         docs, starts, ends, self.texts = [], [], [], []
         printed = missed = 0
         for doc_id, text in corpus.texts():
@@ -387,13 +389,17 @@ class _Sweep:
                                               self._lexical("lsa", made, d), d))  # fmt: skip
 
     def _lexical(self, way: str, made: _Chunks, depth: int) -> search.Found:
-        return LEXICAL[way](made.texts, self.queries, depth)
+        if (way, depth) not in made.lexical:  # two ways that are fused are rows of their own too
+            made.lexical[way, depth] = LEXICAL[way](made.texts, self.queries, depth)
+        return made.lexical[way, depth]
 
     def _dense(self, name: str, made: _Chunks, depth: int) -> search.Found:
-        vectors = self.vectors[name].of(
-            made.texts, lambda done, total: self.told(f"{made.name}: {name}", done, total)
-        )
-        return search.dense(vectors, self.questions[name], depth)
+        if (name, depth) not in made.dense:
+            vectors = self.vectors[name].of(
+                made.texts, lambda done, total: self.told(f"{made.name}: {name}", done, total)
+            )
+            made.dense[name, depth] = search.dense(vectors, self.questions[name], depth)
+        return made.dense[name, depth]
 
     def _deep_enough(
         self, made: _Chunks, frame: pl.DataFrame, depth: int, key: list[str],
