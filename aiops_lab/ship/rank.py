@@ -173,9 +173,17 @@ def pairwise(
         apart = low is not None and high is not None and low * high > 0
         row = (move.difference if known else None, move.error, low, high, p)
         rows.append((first, second, *row, None, apart and move.trusted))
-    # one without a p-value (every question moved alike) takes its share of the level all the same
-    adjusted = holm([1.0 if row[6] is None else row[6] for row in rows])
-    frame = pl.DataFrame(rows, schema=PAIR, orient="row").with_columns(
+    return corrected(pl.DataFrame(rows, schema=PAIR, orient="row"), level)
+
+
+def corrected(pairs: pl.DataFrame, level: float) -> pl.DataFrame:
+    """Pairs with p_adjusted (Holm) and clear for as many tests as these are.
+
+    One without a p-value (every question moved alike) takes its share of the level all the same,
+    and stays as clear as its interval says.
+    """
+    adjusted = holm([1.0 if p is None else p for p in pairs["p_value"]])
+    frame = pairs.with_columns(
         p_adjusted=pl.when(pl.col("p_value").is_not_null()).then(
             pl.Series(adjusted, dtype=pl.Float64)
         )

@@ -120,6 +120,11 @@ class Scene:
         keys = in_order(found.cell * chunks + found.chunk)
         return np.divmod(keys[np.diff(keys, prepend=-1) > 0], chunks)
 
+    def cells_of(self, gold: Gold) -> Ints:
+        """The cell of each span of gold, in one experiment after another."""
+        experiments = np.arange(len(self.experiments))
+        return (experiments[:, None] * self.questions + gold.question).ravel()
+
     def sums(self, cell: Ints, weights: NDArray | None = None) -> Floats:
         """Sums over the rows of each cell."""
         return np.bincount(cell, weights=weights, minlength=self.cells).astype(float)
@@ -243,9 +248,7 @@ def per_question(it: Scene, k: int | None, mode: Mode) -> pl.DataFrame:
     gold = it.marked if chroma else it.gold
     found = touches(it, gold, touching=chroma)
     experiments = len(it.experiments)
-    cell_of_gold = np.tile(gold.question, experiments) + np.repeat(
-        np.arange(experiments) * it.questions, gold.question.size
-    )
+    cell_of_gold = it.cells_of(gold)
     sizes = np.tile(gold.length, experiments)
     spans_per_cell, characters = it.sums(cell_of_gold), it.sums(cell_of_gold, sizes)
 
@@ -321,11 +324,7 @@ def curve(it: Scene, contexts: list[float]) -> tuple[Floats, Floats]:
     start, end, _, touch = first_cover(group, found.start, found.end, found.rank)
     offset = at[touch] + (start - found.start[touch]) * density[touch]
     width = (end - start) * density[touch]
-    characters = it.sums(
-        np.tile(gold.question, len(it.experiments))
-        + np.repeat(np.arange(len(it.experiments)) * it.questions, gold.question.size),
-        np.tile(gold.length, len(it.experiments)),
-    )
+    characters = it.sums(it.cells_of(gold), np.tile(gold.length, len(it.experiments)))
     recall = np.full((it.cells, len(contexts)), np.nan)
     for column, context in enumerate(contexts):
         inside = np.clip((context - offset) / np.where(width > 0, width, 1), 0, 1)
@@ -373,11 +372,10 @@ def _united_chunks(it: Scene, cell: Ints, chunk: Ints, gold: Gold | None = None)
     line = cell * documents + it.chunk_document[chunk]
     start, end = it.chunk_start[chunk], it.chunk_end[chunk]
     if gold is not None:
-        experiments = np.arange(len(it.experiments))
-        cells = (experiments[:, None] * it.questions + gold.question).ravel()
-        line = np.concatenate((line, cells * documents + np.tile(gold.document, experiments.size)))
-        start = np.concatenate((start, np.tile(gold.start, experiments.size)))
-        end = np.concatenate((end, np.tile(gold.end, experiments.size)))
+        experiments, cells = len(it.experiments), it.cells_of(gold)
+        line = np.concatenate((line, cells * documents + np.tile(gold.document, experiments)))
+        start = np.concatenate((start, np.tile(gold.start, experiments)))
+        end = np.concatenate((end, np.tile(gold.end, experiments)))
     return _by_cell(it, line, start, end, documents)
 
 

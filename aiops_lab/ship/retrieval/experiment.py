@@ -453,7 +453,7 @@ class _Sweep:
                 )
             order = np.lexsort((np.arange(chunks.size), -scores))
             ranked.append((chunks[order], scores[order]))
-        return search._stacked(ranked)
+        return search.stacked(ranked)
 
     def _hits(self, found: search.Found, frame: pl.DataFrame) -> pl.DataFrame:
         width = found.chunk.shape[1]

@@ -198,9 +198,7 @@ def _read(path: Path) -> pl.DataFrame:
         case ".csv" | ".tsv":
             between = "\t" if path.suffix.lower() == ".tsv" else ","
             return pl.read_csv(path, infer_schema=False, separator=between)
-        case ".json":
-            return pl.DataFrame(_records(path), strict=False, infer_schema_length=None)
-        case ".jsonl" | ".ndjson":
+        case ".json" | ".jsonl" | ".ndjson":
             return pl.DataFrame(_records(path), strict=False, infer_schema_length=None)
     raise BadSource(f"{path.name} is no table: CSV, TSV, JSON, JSON lines and Parquet are read")
 
@@ -561,9 +559,6 @@ def _canonical(source: Any, table: str, needed: Sequence[str]) -> pl.DataFrame:
     try:
         frame = conform(given, table).with_columns(
             given[name].cast(pl.Float64).alias(name) for name in extra
-        )
-        frame = frame.with_columns(
-            pl.col(name).cast(pl.String) for name in frame.columns if name.endswith("_id")
         )
     except pl.exceptions.PolarsError as error:
         raise BadSource(f"a value of the {table} does not fit its column: {error}") from None

@@ -54,7 +54,7 @@ def losses(it: Scene, k: int | None) -> pl.DataFrame:
     spans = len(it.experiments) * it.gold.start.size
     halves = np.bincount(of[retrieved], weights=(high - low)[retrieved], minlength=spans) > 0
     drawer = _drawer(at, cut, halves[of])
-    cells = _cells(it)
+    cells = it.cells_of(it.gold)
     indexed = np.bincount(of, weights=high - low, minlength=spans)
     missing = np.tile(it.gold.length, len(it.experiments)) - indexed
     cell = np.concatenate((cells[of], cells))
@@ -80,9 +80,3 @@ def _drawer(rank: Ints, k: int, half: np.ndarray) -> Ints:
     return np.select(
         [rank <= k, rank == UNSEEN, half, below, rank < AWAY], [0, 5, 1, 2, 3], default=4
     )
-
-
-def _cells(it: Scene) -> Ints:
-    """The cell of each span of gold in each experiment."""
-    experiments = np.arange(len(it.experiments))
-    return (experiments[:, None] * it.questions + it.gold.question).ravel()

@@ -14,7 +14,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.result import Result
-from aiops_lab.ship.rank import ahead, check_level, pairwise
+from aiops_lab.ship.rank import ahead, check_level, corrected, pairwise
 from aiops_lab.ship.retrieval.coverage import Floats, Mode, Scene, curve, per_question, scene
 from aiops_lab.ship.retrieval.inputs import (
     FARTHEST,
@@ -29,7 +29,6 @@ from aiops_lab.ship.retrieval.inputs import (
 from aiops_lab.ship.retrieval.losses import losses
 from aiops_lab.ship.retrieval.ranking import document_metrics
 from aiops_lab.ship.retrieval.words import verdict_of
-from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Verdict
 from aiops_lab.wording import figure
@@ -418,19 +417,8 @@ def _contexts(
 def _with_baseline(pairs: pl.DataFrame, baseline: str, level: float) -> pl.DataFrame:
     """The pairs with the baseline only, corrected for as many tests as these are."""
     own = pairs.filter((pl.col("experiment_id") == baseline) | (pl.col("other") == baseline))
-    frames = []
-    for by in own["by"].unique(maintain_order=True):
-        some = own.filter(by=by)
-        adjusted = holm([1.0 if p is None else p for p in some["p_value"]])
-        some = some.with_columns(
-            p_adjusted=pl.when(pl.col("p_value").is_not_null()).then(
-                pl.Series(adjusted, dtype=pl.Float64)
-            )
-        )
-        frames.append(
-            some.with_columns(clear=(pl.col("p_adjusted") < 1 - level).fill_null(pl.col("clear")))
-        )
-    return pl.concat(frames) if frames else own
+    each = own.partition_by("by", maintain_order=True)
+    return pl.concat(corrected(some, level) for some in each) if each else own
 
 
 def _pairs(it: Scene, per: pl.DataFrame, groups: pl.Series | None, level: float) -> pl.DataFrame:
@@ -505,8 +493,8 @@ def _beats(pairs: pl.DataFrame, experiments: int, level: float) -> pl.Series:
     corrected for (Bonferroni), not all pairs. Source: Mogstad, Romano, Shaikh and Wilhelm 2024,
     "Inference for ranks", section 3, the confidence set of the first.
     """
-    corrected = pl.col("p_value") * max(experiments - 1, 1) <= 1 - level
-    return pairs.select(corrected.fill_null(pl.col("clear"))).to_series().rename("clear")
+    by_test = pl.col("p_value") * max(experiments - 1, 1) <= 1 - level
+    return pairs.select(by_test.fill_null(pl.col("clear"))).to_series().rename("clear")
 
 
 def _each(per: pl.DataFrame, experiments: int) -> list[pl.DataFrame]:
@@ -576,7 +564,6 @@ def _checks(
     rows += [("corpus", "ok", note) for note in notes]
     if count := quarantined.height - gone - strays.height:
         rows.append(("corpus", "warn", f"{count} documents could not be read and are left out"))
-    found = per["mrr"] if "mrr" in per.columns else pl.Series(dtype=pl.Float64)
-    if not known["n"].sum() and not (found > 0).any():
+    if not known["n"].sum() and not (per["mrr"] > 0).any():
         rows.append(("questions", "inconclusive", "no question found any of its gold"))
     return pl.DataFrame(rows, schema=["check", "status", "detail"], orient="row")

@@ -5,7 +5,7 @@ All are exact and repeatable: equal scores are ranked in the order of the chunks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from aiops_lab.errors import BadSettings
 
 Floats = NDArray[np.float32]
-Embed = Callable[[list[str]], Floats]
 WORD = r"(?u)\b\w+\b"
 DIMENSIONS = 100
 """Of latent semantic analysis; fewer where the texts have fewer."""
@@ -64,7 +63,7 @@ def bm25(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
         ids = [known[word] for word in query if word in known]
         scores = model.get_scores_from_ids(ids) if ids else np.zeros(len(texts))
         found.append(top(scores, depth, above=0.0))
-    return _stacked(found)
+    return stacked(found)
 
 
 def tfidf(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
@@ -80,7 +79,7 @@ def tfidf(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
         scores = np.zeros(len(texts))
         scores[products.indices[own]] = products.data[own]
         found.append(top(scores, depth, above=0.0))
-    return _stacked(found)
+    return stacked(found)
 
 
 def lsa(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
@@ -188,7 +187,7 @@ def fused(one: Found, two: Found, depth: int) -> Found:
                 sums[chunk] = sums.get(chunk, 0.0) + 1 / (FUSED + rank)
         order = sorted(sums, key=lambda chunk: (-sums[chunk], chunk))[:depth]
         found.append((np.array(order, np.int64), np.array([sums[chunk] for chunk in order])))
-    return _stacked(found)
+    return stacked(found)
 
 
 def top(
@@ -238,7 +237,8 @@ def _unit(rows: Floats) -> Floats:
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 
 
-def _stacked(found: Sequence[tuple[NDArray, NDArray]]) -> Found:
+def stacked(found: Sequence[tuple[NDArray, NDArray]]) -> Found:
+    """Chunks and scores of each question as rows of one width."""
     width = max((rows.size for rows, _ in found), default=0)
     chunk = np.full((len(found), width), -1, np.int64)
     score = np.full((len(found), width), np.nan)
