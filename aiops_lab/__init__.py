@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiops_lab.ship.plan import plan_gate
     from aiops_lab.ship.rank import rank_runs
     from aiops_lab.ship.retrieval.drift import index_drift
+    from aiops_lab.ship.retrieval.editions import next_edition
     from aiops_lab.ship.retrieval.experiment import run_retrieval
     from aiops_lab.ship.retrieval.score import Retrieval, score_retrieval
     from aiops_lab.ship.retrieval.writer import retriever_or_writer
@@ -41,6 +42,7 @@ __all__ = [
     "index_drift",
     "lexical_support",
     "measure",
+    "next_edition",
     "open_lab",
     "plan_gate",
     "prompt_loop",
@@ -68,6 +70,7 @@ _HOMES = {
     "demo_lab": "lab",
     "format_spread": "ship.formats",
     "index_drift": "ship.retrieval.drift",
+    "next_edition": "ship.retrieval.editions",
     "lexical_support": "measures.support",
     "measure": "measures",
     "open_lab": "lab",

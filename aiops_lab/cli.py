@@ -101,7 +101,8 @@ def ingest(
     """Read eval logs and tables into a lab; what is in it already is skipped.
 
     Known formats: Inspect (.eval, .json), Promptfoo (JSON, JSONL), lm-evaluation-harness
-    (results with samples), and tables (CSV, JSONL, JSON, Parquet).
+    (results with samples), tables (CSV, JSONL, JSON, Parquet), and what a retrieval system logged
+    (tables of questions, chunks and hits; TREC runs and qrels).
 
     "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
     LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;

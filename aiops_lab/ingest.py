@@ -17,6 +17,7 @@ from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
 from aiops_lab.sources.flat import from_frame, polars_frame
 from aiops_lab.sources.jsonio import compact
+from aiops_lab.sources.retrieval_logs import from_table, kind_of
 from aiops_lab.store import Store, new_attempt
 from aiops_lab.tables import SCHEMAS
 
@@ -75,7 +76,7 @@ def file_unit(parts: list[Path], source: Source, mapping: Mapping) -> Unit:
     """The unit of a file and those that belong to it; a table's also depends on the mapping."""
     marks = [f"{part.name}:{_file_digest(part)}" for part in parts]
     digest = marks[0].rpartition(":")[2] if len(parts) == 1 else _text_digest("\n".join(marks))
-    if source.name == "table" and mapping:
+    if source.name in ("table", "retrieval") and mapping:
         digest = _text_digest(digest + compact(mapping))
     path = parts[0]
     return Unit(
@@ -103,15 +104,22 @@ def unknown_unit(path: Path, reason: str | None = None) -> Unit:
 
 
 def frame_unit(frame: Any, mapping: Mapping) -> Unit:
-    """The unit of a data frame of any library that Narwhals knows."""
+    """The unit of a data frame of any library that Narwhals knows, of answers or of retrieval."""
     table = polars_frame(frame, "give a path or a data frame")
     digest = _text_digest(compact(mapping), table.write_ipc(None).getvalue())
     name = f"frame-{digest[:8]}"
 
-    def read() -> Iterator[Batch]:
-        yield from_frame(table, mapping, default_run=name, uri=f"frame:{digest[:16]}")
+    retrieval = kind_of(table.columns, mapping) is not None
 
-    return Unit(name, f"frame:{digest[:16]}", digest, "table", 1, read)
+    def read() -> Iterator[Batch]:
+        if retrieval:
+            yield from_table(table, "experiment", mapping)
+        else:
+            yield from_frame(table, mapping, default_run=name, uri=f"frame:{digest[:16]}")
+
+    return Unit(
+        name, f"frame:{digest[:16]}", digest, "retrieval" if retrieval else "table", 1, read
+    )
 
 
 def _file_digest(path: Path) -> str:

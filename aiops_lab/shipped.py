@@ -11,11 +11,13 @@ IN_CHECKOUT = {
     "notebooks": Path("notebooks"),
     "logs": Path("data", "logs"),
     "handbook": Path("data", "handbook"),
+    "handbook-next": Path("data", "handbook-next"),
+    "python_topics": Path("data", "python_topics"),
 }
 
 
 def shipped(name: str) -> Path:
-    """The folder of what is shipped: ``notebooks``, ``logs``, ``handbook``; wheel or checkout."""
+    """The folder of what is shipped: a key of `IN_CHECKOUT`; wheel or checkout."""
     for folder in (PACKAGE / "_shipped" / name, PACKAGE.parent / IN_CHECKOUT[name]):
         if folder.is_dir():
             return folder

@@ -82,7 +82,16 @@ SCHEMAS: dict[str, pl.Schema] = {
             "experiment_id": pl.String,
             "question_id": pl.String,
             "text": pl.String,
-            "gold": pl.List(pl.Struct({"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64})),
+            "gold": pl.List(
+                pl.Struct(
+                    {
+                        **dict.fromkeys(("doc_id", "quote", "first", "last", "digest"), pl.String),
+                        **dict.fromkeys(("start", "end", "nth"), pl.Int64),
+                        "relevance": pl.Float64,
+                    }
+                )
+            ),
+            "metadata": pl.String,
         }
     ),
     "chunks": pl.Schema(
@@ -92,6 +101,8 @@ SCHEMAS: dict[str, pl.Schema] = {
             "doc_id": pl.String,
             "start": pl.Int64,
             "end": pl.Int64,
+            "tokens": pl.Float64,
+            "seen": pl.Float64,
         }
     ),
     "hits": pl.Schema(

@@ -4,9 +4,31 @@ Importing this package sets the house's theme and a renderer that JupyterLab dra
 reports take charts from.
 """
 
-from aiops_lab.charts import compare, gate, retrieval, theme, trust
+from aiops_lab.charts import (
+    answers,
+    compare,
+    editions,
+    gate,
+    landscape,
+    passages,
+    retrieval,
+    theme,
+    trust,
+)
 from aiops_lab.charts.table import checks, table
 
-__all__ = ["checks", "compare", "gate", "retrieval", "table", "theme", "trust"]
+__all__ = [
+    "answers",
+    "checks",
+    "compare",
+    "editions",
+    "gate",
+    "landscape",
+    "passages",
+    "retrieval",
+    "table",
+    "theme",
+    "trust",
+]
 
 theme.enable()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import altair as alt
 import polars as pl
 
-from aiops_lab.charts.cases import MOST, Case, Cases, note
-from aiops_lab.charts.diff import Parts
+from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.intervals import Chart, intervals
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, HEIGHT, MOST_ROWS, WORSE
@@ -18,7 +16,6 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.losses import LOSSES
 from aiops_lab.ship.retrieval.published import SOURCE, rhinoplasty
 from aiops_lab.ship.retrieval.score import Retrieval
-from aiops_lab.ship.retrieval.writer import CASES, retriever_or_writer
 from aiops_lab.wording import figure, interval, listing
 
 Picture: TypeAlias = Chart | alt.Chart | Cases
@@ -26,31 +23,20 @@ GOLD, OTHER = "#cc79a7", "#e69f00"
 STANDING = {"may be the best": (CANDIDATE, "circle"), "finds less": (BASELINE, "square")}
 COLOURS = (CANDIDATE, OTHER, BETTER, WORSE, GOLD, "#56b4e9")
 DRAWERS = (BETTER, GOLD, "#f0c27b", OTHER, WORSE, "#56b4e9", "#000000")
-IDLE, FOUND, BESIDE, MISSED = (
-    "not retrieved", "retrieved, holds gold", "retrieved, no gold", "holds gold, not retrieved",
-)  # fmt: skip
-STATES = {FOUND: BETTER, BESIDE: OTHER, MISSED: WORSE, IDLE: "#9aa0a6"}
-ROW_HEIGHT = 46
-STRIPS = 10
-"""So many questions can be picked on a page."""
-WINDOW = 40_000
-"""So many characters of a document are drawn, around the gold."""
-WHOLE, HALF = 0.99, 0.5
-AROUND = 240
-"""So many characters are shown on each side of a gold passage."""
 
 
 def compared_by(result: Retrieval) -> tuple[str, str, str, str]:
     """What configurations are compared by: its column, both ends, and what it is called."""
     context = result.settings["context"]
     if context is None:
-        return "recall", "low", "high", f"gold found {_hits(result)}"
+        return "recall", "low", "high", f"gold found {hits_of(result)}"
     unit = result.settings["unit"]
     called = f"gold found within {figure(context)} {unit}"
     return "at_context", "at_context_low", "at_context_high", called
 
 
-def _hits(result: Retrieval) -> str:
+def hits_of(result: Retrieval) -> str:
+    """How many hits the figures at k are about, in words."""
     k = result.settings["k"]
     return "in all hits" if k in (None, -1) else f"in {k} hits"
 
@@ -72,7 +58,7 @@ def board(result: Retrieval) -> Table:
             if row[column] is not None
             else None,
             "may be best": row["may_be_best"],
-            f"recall {_hits(result)}": _percent(row["recall"]),
+            f"recall {hits_of(result)}": _percent(row["recall"]),
             "context of these": round(row["context"]) if row["context"] is not None else None,
             "precision": _percent(row["precision"]),
             "its ceiling": _percent(row["precision_omega"]),
@@ -202,7 +188,7 @@ def turned(result: Retrieval) -> Picture:
     found = _ordered(result).select("experiment_id", "recall", "at_context", "context")
     names = chosen(result, None, MOST_ROWS)
     found = found.filter(pl.col("experiment_id").is_in(names))
-    many, wide = _hits(result), f"within {figure(result.settings['context'])}"
+    many, wide = hits_of(result), f"within {figure(result.settings['context'])}"
     by_hits = found.sort("recall", descending=True).row(0, named=True)
     by_text = found.sort("at_context", descending=True).row(0, named=True)
     same = by_hits["experiment_id"] == by_text["experiment_id"]
@@ -315,242 +301,11 @@ def losses(result: Retrieval) -> Picture:
         )
         .add_params(picked)
     )  # fmt: skip
-    subtitle = f"What became of each character of gold, {_hits(result)}"
+    subtitle = f"What became of each character of gold, {hits_of(result)}"
     return bars.properties(
         width="container", height=len(names) * 26 + 10,
         title=alt.TitleParams(title, subtitle=subtitle),
     )  # fmt: skip
-
-
-def telling(result: Retrieval, experiments: Sequence[str], most: int = STRIPS) -> list[str]:
-    """The questions that tell most: where these configurations differ, then what all miss."""
-    column, *_ = compared_by(result)
-    own = result.per_question.filter(
-        pl.col("experiment_id").is_in(list(experiments)) & pl.col(column).is_not_null()
-    )
-    by = own.group_by("question_id", maintain_order=True).agg(
-        apart=pl.col(column).max() - pl.col(column).min(), most=pl.col(column).max()
-    )
-    ranked = by.sort("apart", "most", descending=[True, False], maintain_order=True)
-    return ranked["question_id"].to_list()[:most]
-
-
-def strip(
-    result: Retrieval,
-    questions: Sequence[str] | str | None = None,
-    experiments: Sequence[str] | None = None,
-) -> Picture:
-    """The document behind a question: its chunks by what became of them, its gold, the hits.
-
-    Parameters
-    ----------
-    questions
-        Those that can be picked; by default the ten that tell most.
-    experiments
-        The configurations, one above the other; by default the best of up to four chunkers.
-    """
-    names = chosen(result, experiments, 4)
-    asked = [questions] if isinstance(questions, str) else questions
-    asked = telling(result, names) if asked is None else list(asked)
-    blocks, gold, cuts = strip_frames(result, asked, names)
-    if not blocks.height:
-        return note("No question has a gold span in a document that was divided.")
-    texts = dict(result.questions.select("question_id", "text").iter_rows())
-    present = [q for q in asked if q in gold["question"]]
-    labels = [f"{q}: {(texts.get(q) or '')[:90]}" for q in present]
-    pick = alt.param(
-        name="question",
-        value=present[0],
-        bind=alt.binding_select(options=present, labels=labels, name="Question  "),
-    )
-    rows = blocks["row"].unique(maintain_order=True).to_list()
-    y = alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(labelLimit=230))
-    x = alt.X("start:Q", title="character of the document",
-              scale=alt.Scale(zero=False, nice=False))  # fmt: skip
-    own = "datum.question === question"
-    colour = alt.Color("state:N", scale=alt.Scale(domain=list(STATES), range=list(STATES.values())),
-                       legend=alt.Legend(columns=2, labelLimit=260))  # fmt: skip
-    chunk = alt.Chart(blocks).transform_filter(own)
-    marked = alt.Chart(gold).transform_filter(own)
-    tooltip = [alt.Tooltip(f"{name}:N") for name in ("row", "state", "rank", "start", "end")]
-    layers = [
-        chunk.mark_rect(opacity=0.62, height=20, yOffset=6, stroke="white", strokeWidth=1.2).encode(
-            x=x, x2="end:Q", y=y, color=colour, tooltip=tooltip
-        ),
-        chunk.transform_filter("isValid(datum.rank)")
-        .transform_calculate(middle="(datum.start + datum.end) / 2")
-        .mark_text(fontSize=11, fontWeight="bold", yOffset=6)
-        .encode(x=alt.X("middle:Q", title="character of the document"), y=y, text="rank:Q"),
-        marked.mark_rect(height=6, yOffset=-12).encode(
-            x=x, x2="end:Q", y=y,
-            fill=alt.condition("datum.found", alt.value(GOLD), alt.value(WORSE)),
-            tooltip=[alt.Tooltip("told:N", title="gold"), "start", "end"],
-        ),
-        alt.Chart(cuts).transform_filter(own).mark_tick(
-            thickness=2, size=16, yOffset=-12, color="black"
-        ).encode(x=alt.X("at:Q", title="character of the document"), y=y,
-                 opacity=alt.condition("datum.real", alt.value(1), alt.value(0)),
-                 tooltip=[alt.Tooltip("told:N", title="boundary")]),
-    ]  # fmt: skip
-    layers[0] = layers[0].add_params(pick)
-    return alt.layer(
-        *layers, width="container", height=len(rows) * ROW_HEIGHT,
-        title=alt.TitleParams(
-            "What became of each chunk, and of the gold above it",
-            subtitle=[
-                f"Numbers: rank, {_hits(result)}. Bar above: gold, purple where it was found, "
-                "vermilion where missed.",
-                "A black tick: a boundary cuts the gold. Pick another question below.",
-            ],
-        ),
-    )  # fmt: skip
-
-
-def strip_frames(
-    result: Retrieval, questions: Sequence[str], experiments: Sequence[str]
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Blocks, gold and cuts of some questions, a row each."""
-    k = result.settings["k"]
-    asked = pl.Series("question", list(questions), pl.String)
-    marked = (
-        result.gold.rename({"question_id": "question"})
-        .filter(pl.col("question").is_in(asked.implode()) & pl.col("start").is_not_null())
-        .select("question", "doc_id", pl.col("start").alias("low"), pl.col("end").alias("high"))
-    )
-    middle = (pl.col("low").min() + pl.col("high").max()) // 2
-    windows = marked.group_by("question", "doc_id", maintain_order=True).agg(
-        opens=middle - WINDOW // 2, closes=middle + WINDOW // 2
-    )
-    several = windows.group_by("question").len().filter(pl.col("len") > 1)["question"]
-    order = pl.Enum(list(experiments))
-    chunks = (
-        result.chunks.filter(pl.col("experiment_id").is_in(list(experiments)))
-        .join(windows, on="doc_id")
-        .filter((pl.col("end") > pl.col("opens")) & (pl.col("start") < pl.col("closes")))
-    )
-    hits = result.hits.rename({"question_id": "question"}).select(
-        "experiment_id", "question", "chunk_id", "rank"
-    )
-    if k not in (None, -1):
-        hits = hits.filter(pl.col("rank") <= k)
-    blocks = chunks.join(hits, on=["experiment_id", "question", "chunk_id"], how="left")
-    held = blocks.join(marked, on=["question", "doc_id"]).filter(
-        (pl.col("start") < pl.col("high")) & (pl.col("end") > pl.col("low"))
-    )
-    key = ["experiment_id", "question", "chunk_id"]
-    blocks = blocks.join(held.select(key).unique().with_columns(gold=True), on=key, how="left")
-    came, gold = pl.col("rank").is_not_null(), pl.col("gold").fill_null(False)
-    row = pl.when(pl.col("question").is_in(several.implode())).then(
-        pl.format("{} · {}", "experiment_id", "doc_id")
-    )
-    blocks = blocks.with_columns(
-        state=pl.when(came & gold).then(pl.lit(FOUND)).when(came).then(pl.lit(BESIDE))
-        .when(gold).then(pl.lit(MISSED)).otherwise(pl.lit(IDLE)),
-        row=row.otherwise("experiment_id"),
-        place=pl.col("experiment_id").cast(order),
-    ).sort("place", "question", "doc_id", "start")  # fmt: skip
-    rows = blocks.select("question", "doc_id", "experiment_id", "row").unique(maintain_order=True)
-    pieces = held.filter(pl.col("rank").is_not_null()).select(
-        "question", "doc_id", "experiment_id",
-        pl.max_horizontal("start", "low").alias("start"),
-        pl.min_horizontal("end", "high").alias("end"), found=pl.lit(True),
-    )  # fmt: skip
-    whole = rows.join(marked, on=["question", "doc_id"]).select(
-        "question", "doc_id", "experiment_id", pl.col("low").alias("start"),
-        pl.col("high").alias("end"), found=pl.lit(False),
-    )  # fmt: skip
-    told = pl.when("found").then(pl.lit("found")).otherwise(pl.lit("missed"))
-    gold_rows = (
-        pl.concat([whole, pieces])
-        .join(rows, on=["question", "doc_id", "experiment_id"])
-        .select("question", "row", "start", "end", "found", told=told)
-    )
-    cuts = (
-        held.with_columns(at=pl.concat_list("start", "end"))
-        .explode("at")
-        .filter((pl.col("at") > pl.col("low")) & (pl.col("at") < pl.col("high")))
-        .join(rows, on=["question", "doc_id", "experiment_id"])
-        .select(
-            "question", "row", "at", told=pl.format("cuts the gold at {}", "at"), real=pl.lit(True)
-        )
-        .unique(maintain_order=True)
-    )
-    # a scale without any value complains: one that is not drawn for each row
-    unreal = gold_rows.select("question", "row", pl.col("start").alias("at"), told=pl.lit(""),
-                              real=pl.lit(False))  # fmt: skip
-    cuts = pl.concat([cuts, unreal.unique(["question", "row"], maintain_order=True)])
-    return blocks.select("question", "row", "start", "end", "rank", "state"), gold_rows, cuts
-
-
-def passages(
-    result: Retrieval,
-    questions: Sequence[str] | None = None,
-    experiments: Sequence[str] | None = None,
-) -> Cases:
-    """The gold in its text: what two configurations brought back of it and what they missed."""
-    if result.corpus is None:
-        return note("The texts are not known here: give the corpus to see the passages.")
-    names = chosen(result, experiments, 2)[:2]
-    asked = telling(result, names, MOST) if questions is None else list(questions)
-    texts = {row["question_id"]: row for row in result.questions.to_dicts()}
-    column, *_ = compared_by(result)
-    found = {
-        (row["experiment_id"], row["question_id"]): row[column]
-        for row in result.per_question.select("experiment_id", "question_id", column).to_dicts()
-    }
-    cases = []
-    for question in asked:
-        shares = [found.get((name, question)) or 0.0 for name in names]
-        known = " and ".join(figure(share, share=True) for share in shares)
-        row = texts.get(question, {})
-        others = {k: str(v) for k, v in row.items() if k not in ("question_id", "text") and v}
-        answers = {name: _in_text(result, question, name) for name in names}
-        others = {"found": known, **others}
-        asks = f"{question}: {row.get('text') or ''}"
-        cases.append(Case(asks, _turned(shares), others, answers))
-    title = (
-        "Gold passages as both configurations brought them back: + came back, − was missed, the "
-        f"rest is the text around it; {' and '.join(names)}"
-    )
-    return Cases(title, cases, len(asked))
-
-
-def _turned(shares: Sequence[float]) -> str:
-    """Who found the gold of a question."""
-    if min(shares) > WHOLE:
-        return "found by all"
-    if max(shares) <= 1 - WHOLE:
-        return "found by none"
-    if len(shares) == 2 and abs(shares[0] - shares[1]) > HALF:
-        return "only by the first" if shares[0] > shares[1] else "only by the second"
-    return "in part"
-
-
-def _in_text(result: Retrieval, question: str, experiment: str) -> Parts:
-    """The text around the gold of a question, its pieces marked as found or missed."""
-    assert result.corpus is not None
-    k = result.settings["k"]
-    gold = result.gold.filter(
-        (pl.col("question_id") == question) & pl.col("start").is_not_null()
-    ).sort("doc_id", "start")
-    hits = result.hits.filter(
-        (pl.col("question_id") == question) & (pl.col("experiment_id") == experiment)
-    )
-    if k not in (None, -1):
-        hits = hits.filter(pl.col("rank") <= k)
-    own = result.chunks.filter(pl.col("experiment_id") == experiment)
-    came = own.join(hits.select("chunk_id"), on="chunk_id", how="semi")
-    parts: Parts = []
-    for doc_id, low, high in gold.select("doc_id", "start", "end").iter_rows():
-        text = result.corpus.text(doc_id)
-        spans = came.filter(pl.col("doc_id") == doc_id).select("start", "end").rows()
-        edges = sorted({low, high, *(e for span in spans for e in span if low < e < high)})
-        parts.append(("", f"[{doc_id}] … {text[max(0, low - AROUND) : low]}"))
-        for start, end in pairwise(edges):
-            here = any(s <= start and end <= e for s, e in spans)
-            parts.append(("+" if here else "-", text[start:end]))
-        parts.append(("", f"{text[high : high + AROUND]} …\n\n"))
-    return parts
 
 
 def unanswered(result: Retrieval) -> Table | Cases:
@@ -594,31 +349,3 @@ def study() -> Table:
         "p_value": "McNemar's p",
     }
     return table(found, title=title, columns=headings)
-
-
-def failures(result: Retrieval, answers: Any, experiment: str | None = None) -> Cases:
-    """Did the retriever or the writer fail? Each answer beside the passage it should rest on."""
-    rows = retriever_or_writer(result, answers, experiment)
-    name = experiment or result.configurations["experiment_id"][0]
-    texts = dict(result.questions.select("question_id", "text").iter_rows())
-    order = {case: place for place, case in enumerate(CASES)}
-    ranked = sorted(rows.to_dicts(), key=lambda row: order[row["case"]])
-    counts = rows["case"].value_counts()
-    told = dict(counts.iter_rows())
-    cases = [
-        Case(
-            f"{row['question_id']}: {texts.get(row['question_id']) or ''}",
-            row["case"],
-            {
-                "gold found": figure(row["found"], share=True),
-                f"grounded, by {row['by']}": figure(row["grounded"], share=True),
-            },
-            {
-                "answer": row["answer"] or "no text was logged",
-                "gold": _in_text(result, row["question_id"], name) if result.corpus else "",
-            },
-        )
-        for row in ranked[:MOST]
-    ]
-    parts = listing([f"{told[case]} {case}" for case in CASES if case in told], 5)
-    return Cases(f"Of {rows.height} answers {parts}", cases, rows.height)

@@ -23,6 +23,7 @@ NAME = "table"
 SHAPING = ("rows", "explode", "where")
 KEY = ["run_id", "sample_id", "epoch"]
 CANONICAL = {**SCHEMAS["runs"], **SCHEMAS["samples"], **SCHEMAS["scores"]}
+RETRIEVAL = [c for table in ("questions", "chunks", "hits") for c in SCHEMAS[table]]
 DERIVED = {"source", "source_uri", "source_digest", "detail_uri", "config"}
 TRUE, FALSE = (
     ("true", "1", "1.0", "yes", "pass", "passed"),
@@ -58,7 +59,7 @@ def check_mapping(mapping: Mapping) -> None:
     BadSettings
         An unknown name; the nearest known one is suggested.
     """
-    known = [*CANONICAL, *SHAPING]
+    known = [*CANONICAL, *SHAPING, *RETRIEVAL]
     for name in mapping:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

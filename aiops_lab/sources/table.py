@@ -108,7 +108,7 @@ def _from_json(path: Path, mapping: Mapping, problems: list[Problem]) -> pl.Data
     """Rows of nested JSON as flat text columns: the ones mapped, the ones named canonically."""
     rows: list[dict[str, Any]] = []
     places: list[int] = []
-    for place, row in _json_rows(path, mapping, problems):
+    for place, row in json_rows(path, mapping, problems):
         for item in _exploded(row, mapping.get("explode")):
             if all(str(_at(item, p)) == str(v) for p, v in (mapping.get("where") or {}).items()):
                 rows.append(item)
@@ -141,9 +141,10 @@ def _nested(row: dict[str, Any]) -> dict[str, Any]:
     return {**(inner if isinstance(inner, dict) else as_object(inner)), **row} if inner else row
 
 
-def _json_rows(
+def json_rows(
     path: Path, mapping: Mapping, problems: list[Problem]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSON document or of JSON lines, with their places; what is none is told."""
     try:
         document = decode(mapped(path), ANYTHING)
     except BadSource as error:

@@ -10,7 +10,7 @@ import ipywidgets
 import polars as pl
 import traitlets
 
-from aiops_lab.charts import retrieval
+from aiops_lab.charts import passages, retrieval
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.widgets.panel import Panel, facet, row, scrolled, search, sentence
 from aiops_lab.wording import visible
@@ -18,8 +18,8 @@ from aiops_lab.wording import visible
 EVERY = "all"
 ORDERS = ("that tell most", "found by none", EVERY)
 HELD = {
-    retrieval.FOUND: "#009e7366", retrieval.BESIDE: "#e69f0055", retrieval.MISSED: "#d55e0044",
-    retrieval.IDLE: "transparent",
+    passages.FOUND: "#009e7366", passages.BESIDE: "#e69f0055", passages.MISSED: "#d55e0044",
+    passages.IDLE: "transparent",
 }  # fmt: skip
 MOST = 6_000
 """So many characters of a document are shown, around the gold."""
@@ -66,7 +66,7 @@ class StripBrowser(Panel):
         return list(dict.fromkeys((str(self.first.value), str(self.second.value))))
 
     def _filter(self, _: Any = None) -> None:
-        asked = retrieval.telling(self.result, self.names, self.result.questions.height)
+        asked = passages.telling(self.result, self.names, self.result.questions.height)
         texts = dict(self.result.questions.select("question_id", "text").iter_rows())
         if self.order.value == "found by none":
             asked = [q for q in asked if q in self._missed()]
@@ -79,7 +79,7 @@ class StripBrowser(Panel):
     def _missed(self) -> set[str]:
         column, *_ = retrieval.compared_by(self.result)
         best = self.result.per_question.group_by("question_id").agg(pl.col(column).max())
-        return set(best.filter(pl.col(column) < retrieval.HALF)["question_id"])
+        return set(best.filter(pl.col(column) < passages.HALF)["question_id"])
 
     def _show(self, at: int) -> None:
         self.at = max(0, min(at, len(self.found) - 1))
@@ -96,7 +96,7 @@ class StripBrowser(Panel):
 
     def _strip(self, question: str) -> str:
         """A bar a configuration: chunks by what became of them, ranks, gold above."""
-        blocks, gold, cuts = retrieval.strip_frames(self.result, [question], self.names)
+        blocks, gold, cuts = passages.strip_frames(self.result, [question], self.names)
         if not blocks.height:
             return sentence("No chunk lies near the gold of this question.")
         low, high = int(blocks["start"].to_numpy().min()), int(blocks["end"].to_numpy().max())
@@ -145,7 +145,7 @@ class StripBrowser(Panel):
         )
         text = self.result.corpus.text(doc_id)
         low, high = max(0, start - MOST // 2), min(len(text), end + MOST // 2)
-        blocks, gold, _ = retrieval.strip_frames(self.result, [question], self.names[:1])
+        blocks, gold, _ = passages.strip_frames(self.result, [question], self.names[:1])
         if blocks["row"].n_unique() > 1:
             own = f"{self.names[0]} · {doc_id}"
             blocks, gold = blocks.filter(row=own), gold.filter(row=own)
@@ -154,7 +154,7 @@ class StripBrowser(Panel):
         inner = {edge for s, e, *_ in (*spans, *marks) for edge in (s, e) if low < edge < high}
         parts = []
         for here, there in pairwise(sorted({low, high} | inner)):
-            state = next((w for s, e, w in spans if s <= here and there <= e), retrieval.IDLE)
+            state = next((w for s, e, w in spans if s <= here and there <= e), passages.IDLE)
             line = any(s <= here and there <= e for s, e in marks)
             style = f"background:{HELD[state]};white-space:pre-wrap"
             style += ";border-bottom:3px solid #cc79a7" if line else ""

@@ -19,9 +19,10 @@ import pytrec_eval
 
 from aiops_lab import run_retrieval
 from aiops_lab.ship.retrieval.coverage import per_question, scene
-from aiops_lab.ship.retrieval.inputs import read_chunks, read_hits, read_questions
+from aiops_lab.ship.retrieval.inputs import read_questions
 from aiops_lab.ship.retrieval.ranking import document_metrics
 from aiops_lab.ship.retrieval.search import dense
+from aiops_lab.sources.retrieval import read_chunks, read_hits
 from tests.benchmarks import span_loop
 from tests.benchmarks.proof import Table
 

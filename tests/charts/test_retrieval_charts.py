@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiops_lab import Retrieval, run_retrieval, score_retrieval, widgets
-from aiops_lab.charts import retrieval
+from aiops_lab.charts import passages, retrieval
 from aiops_lab.charts.figures import figures
 
 CHARTS = (
@@ -60,14 +60,14 @@ def test_the_losses_of_each_configuration_are_drawn_to_a_hundred(demo: Retrieval
 
 def test_the_strip_holds_what_came_back_and_what_was_missed(demo: Retrieval) -> None:
     names = ["characters-400/bm25", "characters-1600/bm25"]
-    for question in retrieval.telling(demo, names, 12):
-        blocks, gold, _ = retrieval.strip_frames(demo, [question], names)
+    for question in passages.telling(demo, names, 12):
+        blocks, gold, _ = passages.strip_frames(demo, [question], names)
         for name in names:
             own = demo.per_question.filter(question_id=question, experiment_id=name)
             held = blocks.filter(row=name)
             if not held.height:
                 continue  # gold in several documents: its rows are named after them too
-            found = held.filter(state=retrieval.FOUND)
+            found = held.filter(state=passages.FOUND)
             assert bool(found.height) == bool(own["covered"].item())
             missed = (
                 gold.filter(row=name, found=False)["end"]
@@ -78,7 +78,7 @@ def test_the_strip_holds_what_came_back_and_what_was_missed(demo: Retrieval) -> 
 
 def test_a_passage_shows_all_of_its_gold_as_found_or_missed(demo: Retrieval) -> None:
     names = ["characters-400/bm25", "markdown-800-200/bm25"]
-    for case in retrieval.passages(demo, experiments=names).cases:
+    for case in passages.passages(demo, experiments=names).cases:
         question = case.title.partition(": ")[0]
         for name in names:
             own = demo.per_question.filter(question_id=question, experiment_id=name)
@@ -102,11 +102,11 @@ def hostile() -> Retrieval:
 def test_hostile_names_and_texts_stay_text() -> None:
     found = hostile()
     for draw in (retrieval.standing, retrieval.curve, retrieval.losses, retrieval.turned,
-                 retrieval.strip):  # fmt: skip
+                 passages.strip):  # fmt: skip
         bundle = draw(found)._repr_mimebundle_()
         spec = bundle[0] if isinstance(bundle, tuple) else bundle
         assert "\u202e" not in json.dumps(spec, ensure_ascii=False)
-    for shown in (retrieval.board(found), retrieval.passages(found), retrieval.unanswered(found)):
+    for shown in (retrieval.board(found), passages.passages(found), retrieval.unanswered(found)):
         assert "<img" not in shown._repr_mimebundle_()["text/html"]
     browser = widgets.browse_questions(found)
     for part in (browser.strip.value, browser.text.value):
@@ -118,7 +118,7 @@ def test_what_cannot_be_drawn_is_told() -> None:
     questions = [{"question_id": "q", "text": "?", "gold": []}]
     chunks = [{"chunk_id": 1, "doc_id": "d", "start": 0, "end": 5}]
     found = score_retrieval(questions, chunks, [{"question_id": "q", "rank": 1, "chunk_id": 1}])
-    for draw in (*CHARTS, retrieval.strip, retrieval.passages, retrieval.board):
+    for draw in (*CHARTS, passages.strip, passages.passages, retrieval.board):
         assert draw(found)._repr_mimebundle_()
     assert widgets.browse_questions(found).value is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,7 @@ from aiops_lab.ship.retrieval.inputs import (
     QUARANTINE,
     Corpus,
     Questions,
-    read_chunks,
     read_corpus,
-    read_hits,
     read_questions,
 )
 from aiops_lab.ship.retrieval.relocate import (
@@ -35,6 +33,7 @@ from aiops_lab.ship.retrieval.relocate import (
     own_place,
 )
 from aiops_lab.ship.retrieval.spans import first_cover, merged, overlaps
+from aiops_lab.sources.retrieval import read_chunks, read_hits
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import listing
 
@@ -82,6 +81,8 @@ class IndexDrift(Result):
         place, reason: what could not be compared.
     settings
         The limits used.
+    was, now
+        The documents.
     """
 
     verdict: Verdict
@@ -90,7 +91,9 @@ class IndexDrift(Result):
     unreachable: pl.DataFrame
     questions: pl.DataFrame
     quarantined: pl.DataFrame
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any]
+    was: Corpus
+    now: Corpus
 
 
 def index_drift(
@@ -150,7 +153,7 @@ def index_drift(
         _verdict(documents, gold, unreachable, overlap, astray.height),
         documents, gold, unreachable, overlap,
         pl.concat([was.quarantined, now.quarantined, astray]),
-        {"similar": SIMILAR, "top": TOP, "long": LONG},
+        {"similar": SIMILAR, "top": TOP, "long": LONG}, was, now,
     )  # fmt: skip
 
 

@@ -20,9 +20,15 @@ from aiops_lab.ship.retrieval import search
 from aiops_lab.ship.retrieval.cache import Vectors, digest_of, kept_hits
 from aiops_lab.ship.retrieval.chunkers import Split, chroma_places, named_chunkers, size_of
 from aiops_lab.ship.retrieval.coverage import MOST, Mode
-from aiops_lab.ship.retrieval.inputs import Corpus, Questions, read_corpus, read_questions
+from aiops_lab.ship.retrieval.inputs import (
+    Corpus,
+    Questions,
+    own_questions,
+    read_corpus,
+    read_questions,
+)
+from aiops_lab.ship.retrieval.logged import logged_hits
 from aiops_lab.ship.retrieval.score import USUAL, Check, Retrieval, assemble, check_settings
-from aiops_lab.tables import SCHEMAS
 
 CHUNKERS = ("characters-400", "characters-800", "characters-1600", "markdown-800")
 LEXICAL: dict[str, Callable[[Sequence[str], Sequence[str], int], search.Found]] = {
@@ -64,6 +70,7 @@ def run_retrieval(
     baseline: str | None = None,
     cluster: str | None = None,
     level: float = 0.95,
+    logged: Any = None,
     cache: Any = None,
     progress: Progress | bool | None = None,
 ) -> Retrieval:
@@ -92,6 +99,9 @@ def run_retrieval(
         As `score_retrieval` takes them.
     count_tokens
         A text's number of tokens; contexts are then in tokens.
+    logged
+        What other systems retrieved for these questions, scored beside the sweep: a Lab that holds
+        their chunks and hits, or a pair of both. Hits of other questions are left out.
     cache
         A Lab or a folder: vectors and hits are kept there by the digest of what made them, so a
         sweep that was interrupted or has grown does the rest only.
@@ -123,7 +133,7 @@ def run_retrieval(
     if count_tokens is not None and not callable(count_tokens):
         raise BadSettings("count_tokens is a callable: a text to its number of tokens")
     texts = read_corpus(corpus)
-    asked = read_questions(questions, texts)
+    asked = read_questions(own_questions(corpus, questions), texts)
     splits = named_chunkers(chunkers)
     ways = _ways(retrievers, embedders)
     folder = _folder(cache)
@@ -133,18 +143,21 @@ def run_retrieval(
             context, folder, told, count_tokens, mode,
         )  # fmt: skip
         parts = [sweep.chunker(name, split) for name, split in splits.items()]
-    names = pl.concat([part.described for part in parts])["experiment_id"]
+    theirs, came, doubts = logged_hits(logged, texts, asked, count_tokens)
+    others = pl.DataFrame({"experiment_id": theirs["experiment_id"].unique(maintain_order=True)})
+    described = pl.concat([*(part.described for part in parts), others], how="diagonal")
+    names = described["experiment_id"]
     if (twice := names.filter(names.is_duplicated())).len():
-        raise BadSettings(f"two experiments are called {twice[0]!r}; rename a chunker or embedder")
+        raise BadSettings(f"two experiments are called {twice[0]!r}; rename one of them")
     return assemble(
         asked,
-        pl.concat([part.chunks for part in parts]),
-        pl.concat([part.hits for part in parts]),
+        pl.concat([*(part.chunks for part in parts), theirs], how="diagonal"),
+        pl.concat([*(part.hits for part in parts), came]),
         mode=mode, k=k, context=context, corpus=texts, baseline=baseline, cluster=cluster,
         level=level,
-        described=pl.concat([part.described for part in parts]),
+        described=described,
         depths={name: part.depth for part in parts for name in part.described["experiment_id"]},
-        told=[check for part in parts for check in part.checks],
+        told=[*(check for part in parts for check in part.checks), *doubts],
         settings={
             "chunkers": list(splits),
             "embedders": list(embedders),
@@ -346,7 +359,7 @@ class _Sweep:
                 limit = getattr(self.embedders.get(embedder or ""), "limit", None)
                 seen = pl.lit(limit, pl.Float64).alias("seen") if self._limited() else None
                 chunks.append(
-                    frame.select(label, *list(SCHEMAS["chunks"])[1:],
+                    frame.select(label, "chunk_id", "doc_id", "start", "end",
                                  *(c for c in ("tokens",) if c in frame.columns),
                                  *([] if seen is None else [seen]))
                 )  # fmt: skip

@@ -6,22 +6,26 @@ Unicode code points, as Python counts them; in files a Windows line end counts a
 
 from __future__ import annotations
 
-import math
+import hashlib
 import os
+import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.shipped import shipped
-from aiops_lab.sources.flat import polars_frame
-from aiops_lab.tables import conform, empty
+from aiops_lab.sources.retrieval import (
+    decoded,
+    printable,
+    qrels,
+    read_asked,
+    read_table,
+)
 
 SUFFIXES = (".md", ".markdown", ".mdx", ".txt", ".text", ".rst", ".adoc", ".org")
 QUARANTINE = {"place": pl.String, "reason": pl.String}
@@ -30,16 +34,12 @@ GOLD = {
     "doc_id": pl.String,
     "relevance": pl.Float64,
 }
-IDS = {"question_id": ("question_id", "id", "qid", "_id"), "text": ("text", "question", "query")}
-UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError, OSError)
-QUOTES = ("quote", "content", "text")
-STARTS, ENDS = ("start", "start_index"), ("end", "end_index")
-DOCUMENTS = ("doc_id", "corpus_id", "document", "document_id", "source")
 DEMO = ""
 """Stands for the handbook of a ferry line that comes with the library, and its questions."""
-FARTHEST = 2**40
-"""No document is so long; places behind it are mistakes."""
-NAMED = {*IDS["question_id"], *IDS["text"], "gold", "references", "corpus_id"}
+PYTHON = "python:topics"
+"""Stands for the documentation that Python itself carries, and questions about it."""
+LONGEST = 4_000
+"""No gold passage between two anchors is longer, in characters."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def read_corpus(source: Any) -> Corpus:
     source
         A folder of text or Markdown files (ids are paths in it), a file that is a table (CSV,
         Parquet, JSON lines), a data frame with doc_id and text, a mapping of ids to texts, or
-        "" for the handbook that comes with the library.
+        "" for the handbook that comes with the library, "python:topics" for the documentation that
+        Python itself carries.
 
     Raises
     ------
@@ -101,15 +102,22 @@ def read_corpus(source: Any) -> Corpus:
     """
     if isinstance(source, Corpus):
         return source
+    notes: list[str] = []
     if isinstance(source, str) and source == DEMO:
         source = shipped("handbook")
-    notes: list[str] = []
+    if isinstance(source, str) and source == PYTHON:
+        from pydoc_data.topics import topics
+
+        source = topics
+        notes.append(f"the documentation that Python {platform.python_version()} carries")
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         given: Iterator[tuple[str, str | bytes | None]] = _files(Path(source))
     elif isinstance(source, Mapping):
         given = ((str(name), text) for name, text in source.items())
     else:
-        table = _table(source, "give a folder of documents, a table, or a mapping of ids to texts")
+        table = read_table(
+            source, "give a folder of documents, a table, or a mapping of ids to texts"
+        )
         lacking = [name for name in ("doc_id", "text") if name not in table.columns]
         if lacking:
             raise BadSource(f"documents have doc_id and text; {lacking[0]} is missing")
@@ -118,10 +126,10 @@ def read_corpus(source: Any) -> Corpus:
     bad, windows = [], 0
     for name, raw in given:
         try:
-            _decoded(name)
-            text = _decoded(raw)
+            decoded(name)
+            text = decoded(raw)
         except ValueError as error:
-            bad.append((_printable(name), str(error)))
+            bad.append((printable(name), str(error)))
             continue
         if isinstance(raw, bytes) and "\r" in text:
             text, windows = text.replace("\r\n", "\n").replace("\r", "\n"), windows + 1
@@ -153,68 +161,6 @@ def _files(folder: Path) -> Iterator[tuple[str, str | bytes | None]]:
         yield name.as_posix(), None if outside else path.read_bytes()
 
 
-def _printable(name: Any) -> str:
-    return str(name).encode("utf-8", "replace").decode()
-
-
-def _decoded(raw: Any) -> str:
-    if raw is None:
-        raise ValueError("no text or id, or a link out of the folder")
-    try:
-        if isinstance(raw, bytes):
-            return raw.decode("utf-8-sig")
-        if not isinstance(raw, str):
-            raise ValueError(f"a text is wanted, not a {type(raw).__name__}")
-        raw.encode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 from byte {error.start} on; save it as UTF-8") from None
-    except UnicodeEncodeError as error:
-        raise ValueError(f"half a surrogate pair at character {error.start}") from None
-    return raw
-
-
-def _table(source: Any, wanted: str) -> pl.DataFrame:
-    """A table out of a frame, a list of records, or a file."""
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.is_file():
-            raise BadSource(f"there is no file or folder {str(source)!r}")
-        try:
-            return _read(path)
-        except (pl.exceptions.PolarsError, *UNREADABLE) as error:
-            raise BadSource(f"{path.name} cannot be read as a table: {error}") from None
-    if isinstance(source, Sequence) and not isinstance(source, bytes):
-        try:
-            return pl.DataFrame(list(source), strict=False, infer_schema_length=None)
-        except (UnicodeEncodeError, TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-            raise BadSource(f"these records are no table: {error}") from None
-    return polars_frame(source, wanted)
-
-
-def _read(path: Path) -> pl.DataFrame:
-    match path.suffix.lower():
-        case ".parquet":
-            return pl.read_parquet(path)
-        case ".csv" | ".tsv":
-            between = "\t" if path.suffix.lower() == ".tsv" else ","
-            return pl.read_csv(path, infer_schema=False, separator=between)
-        case ".json" | ".jsonl" | ".ndjson":
-            return pl.DataFrame(_records(path), strict=False, infer_schema_length=None)
-    raise BadSource(f"{path.name} is no table: CSV, TSV, JSON, JSON lines and Parquet are read")
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if path.suffix.lower() == ".json":
-        found = msgspec.json.decode(data)
-        found = found.get("questions", found) if isinstance(found, dict) else found
-    else:
-        found = [msgspec.json.decode(line) for line in data.splitlines() if line.strip()]
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise BadSource(f"{path.name} is no list of objects")
-    return found
-
-
 def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     """Questions with gold spans, gold texts or gold documents.
 
@@ -223,8 +169,9 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     source
         A frame, a list of records or a file (JSON lines, JSON, CSV, Parquet; TREC qrels).
         question_id, text and gold: a list of {doc_id, start, end}, of {doc_id, quote} with `nth`
-        where the quote occurs more than once, or of {doc_id} for the whole document; JSON text is
-        read too, and so is Chroma's shape (question, references, corpus_id). Other columns stay.
+        where the quote occurs more than once, of {doc_id, first, last} for the passage between
+        these words, or of {doc_id} for the whole document; JSON text is read too, and so is
+        Chroma's shape (question, references, corpus_id). Other columns stay.
     corpus
         Where given, spans are checked against its texts, and quotes are located in them.
 
@@ -244,37 +191,30 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     """
     if isinstance(source, Questions):
         return source
-    if isinstance(source, str) and source == DEMO:
-        source = shipped("handbook") / "questions.jsonl"
-    if isinstance(source, str | os.PathLike) and (rows := trec(source, 4)) is not None:
-        return _from_qrels(rows)
-    records = _question_records(source)
-    if not records:
-        raise BadSource("there are no questions")
+    if isinstance(source, str) and source in (DEMO, PYTHON):
+        source = shipped("handbook" if source == DEMO else "python_topics") / "questions.jsonl"
+    if isinstance(source, str | os.PathLike) and (judged := qrels(source)) is not None:
+        return _from_qrels(judged)
     texts = dict(corpus.texts()) if corpus is not None else None
     table: list[dict[str, Any]] = []
     gold: list[dict[str, Any]] = []
-    bad: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    moved = 0
-    for number, record in enumerate(records, 1):
-        name = _first(record, IDS["question_id"])
-        name = f"row {number}" if name is None else str(name)
+    asked, bad = read_asked(source)
+    moved = reworded = 0
+    for each in asked:
         try:
-            _decoded(name)
-            if name in seen:
-                raise ValueError("a second question of this id")
-            found, shifted = _placed(record, texts)
-            text = _first(record, IDS["text"])
-            asked = {"question_id": name, "text": None if text is None else _decoded(text)}
+            found, away, other = _placed(each.gold, texts)
         except ValueError as error:
-            bad.append((_printable(name), str(error)))
+            bad.append((printable(each.question_id), str(error)))
             continue
-        seen.add(name)
-        gold += [{"question": len(table), **each} for each in found]
-        table.append({**asked, **_others(record)})
-        moved += shifted
-    notes = [f"{moved} gold spans were found again at another place"] if moved else []
+        gold += [{"question": len(table), **piece} for piece in found]
+        table.append({"question_id": each.question_id, "text": each.text, **each.others})
+        moved, reworded = moved + away, reworded + other
+    notes = [
+        note for count, note in (
+            (moved, f"{moved} gold spans were found again at another place"),
+            (reworded, f"{reworded} gold passages read otherwise than when they were noted"),
+        ) if count
+    ]  # fmt: skip
     frame = pl.DataFrame(table, strict=False, infer_schema_length=None)
     if not table:
         frame = pl.DataFrame(schema={"question_id": pl.String, "text": pl.String})
@@ -286,106 +226,63 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     )
 
 
-def _question_records(source: Any) -> list[dict[str, Any]]:
-    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
-        if not all(isinstance(row, Mapping) for row in source):
-            raise BadSettings("questions are records: question_id, text, gold")
-        return [dict(row) for row in source]
-    if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in (
-        ".json", ".jsonl", ".ndjson",
-    ):  # fmt: skip
-        try:
-            return _records(Path(source))
-        except FileNotFoundError:
-            raise BadSource(f"there is no file {str(source)!r}") from None
-        except UNREADABLE as error:
-            raise BadSource(f"{Path(source).name} cannot be read: {error}") from None
-    return _table(source, "give questions as a frame, a list of records or a file").to_dicts()
-
-
-def _first(record: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((record[name] for name in names if record.get(name) is not None), None)
-
-
-def _others(record: Mapping[str, Any]) -> dict[str, Any]:
-    plain = (str, int, float, bool, np.generic)
-    return {
-        _printable(name): value.item() if isinstance(value, np.generic) else value
-        for name, value in record.items()
-        if name not in NAMED and isinstance(value, plain)
-        and not (isinstance(value, str) and _broken(value))
-    }  # fmt: skip
-
-
-def _broken(text: str) -> bool:
-    try:
-        _decoded(text)
-    except ValueError:
-        return True
-    return False
+def own_questions(corpus: Any, questions: Any) -> Any:
+    """The questions meant: those of a corpus that comes with the library where none are given."""
+    if not (isinstance(questions, str) and questions == DEMO):
+        return questions
+    if isinstance(corpus, str) and corpus in (DEMO, PYTHON):
+        return corpus
+    raise BadSettings(
+        "the questions of the demo are about its own documents; give questions about yours"
+    )
 
 
 def _placed(
-    record: Mapping[str, Any], texts: Mapping[str, str] | None
-) -> tuple[list[dict[str, Any]], int]:
-    """The gold of one question, placed; and how much of it was not where it was said to be."""
-    given = _first(record, ("gold", "references"))
-    if isinstance(given, str):
-        try:
-            given = msgspec.json.decode(given)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise ValueError("its gold is neither a list nor JSON") from None
-    given = [given] if isinstance(given, Mapping) else given
-    if given is None:
-        given = []
-    if not isinstance(given, Sequence) or not all(isinstance(each, Mapping) for each in given):
-        raise ValueError("its gold is no list of {doc_id, start, end}")
-    found, moved = [], 0
-    for each in given:
-        doc_id = _first(each, DOCUMENTS)
-        doc_id = record.get("corpus_id") if doc_id is None else doc_id
-        start, end = (_whole(_first(each, names)) for names in (STARTS, ENDS))
-        quote = _first(each, QUOTES)
-        doc_id = None if doc_id is None else _decoded(str(doc_id))
-        quote = None if quote is None else _decoded(quote)
-        if texts is None:
+    gold: list[dict[str, Any]], texts: Mapping[str, str] | None
+) -> tuple[list[dict[str, Any]], int, int]:
+    """The gold of one question, placed; how much of it lies elsewhere, and reads otherwise."""
+    found, moved, reworded = [], 0, 0
+    for each in gold:
+        doc_id, start, end, quote = (each[name] for name in ("doc_id", "start", "end", "quote"))
+        if each["first"] is not None:
+            place, same = _anchored(texts, each)
+            reworded += not same
+        elif texts is None:
             if quote is not None and start is None:
                 raise ValueError("its gold is a text: give the corpus, so that it can be placed")
             place = _unchecked(doc_id, start, end)
         else:
-            place = _located(texts, doc_id, start, end, quote, _whole(each.get("nth")))
+            place = _located(texts, doc_id, start, end, quote, each["nth"])
         moved += start is not None and place[1] is not None and place[1:] != (start, end)
-        relevance = _relevance(each.get("relevance"))
-        if start is not None and relevance <= 0:
+        relevance = 1.0 if each["relevance"] is None else each["relevance"]
+        if place[1] is not None and relevance <= 0:
             continue  # a passage judged to be beside the point
         names = ("doc_id", "start", "end", "relevance")
         found.append(dict(zip(names, (*place, relevance), strict=True)))
     if len({each["start"] is None for each in found}) > 1:
         raise ValueError("its gold mixes spans and whole documents")
-    return found, moved
+    return found, moved, reworded
 
 
-def _relevance(value: Any) -> float:
-    try:
-        number = 1.0 if value is None else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no relevance")
-    return number
-
-
-def _whole(value: Any) -> int | None:
-    if value is None:
-        return None
-    try:
-        number = int(value)
-        whole = number == float(value)
-    except (TypeError, ValueError, OverflowError):
-        whole, number = False, 0
-    if not whole or abs(number) > FARTHEST:
-        raise ValueError(f"{value!r} is no place in a text")
-    return number
+def _anchored(
+    texts: Mapping[str, str] | None, each: Mapping[str, Any]
+) -> tuple[tuple[str, int, int], bool]:
+    """The passage between two anchors, and whether its words are those that were noted."""
+    doc_id, first, last = each["doc_id"], each["first"], each["last"]
+    if texts is None or doc_id not in texts or not (first.split() and (last or "").split()):
+        raise ValueError(f"its gold needs a document that is there, first and last: {doc_id!r}")
+    text = texts[doc_id]
+    opens = list(_loosely(text, first))
+    if len(opens) != 1:
+        raise ValueError(f"its gold begins {len(opens)} times in {doc_id!r}: {first[:60]!r}")
+    start, behind = opens[0]
+    closes = next(_loosely(text[behind : start + LONGEST], last), None)
+    if closes is None:
+        raise ValueError(f"its gold has no end in {doc_id!r}: {last[:60]!r}")
+    end = behind + closes[1]
+    words = " ".join(text[start:end].split())
+    known = hashlib.sha256(words.encode()).hexdigest()[:16]
+    return (doc_id, start, end), each["digest"] in (None, known)
 
 
 def _unchecked(doc_id: str | None, start: int | None, end: int | None) -> tuple[str, Any, Any]:
@@ -440,137 +337,10 @@ def _loosely(text: str, quote: str) -> Iterator[tuple[int, int]]:
         yield from (hit.span() for hit in re.finditer(r"\s+".join(map(re.escape, words)), text))
 
 
-def trec(path: str | os.PathLike[str], columns: int) -> list[list[str]] | None:
-    """The rows of a TREC file (qrels have 4 columns, runs 6); None where it is none."""
-    place = Path(path)
-    if place.suffix.lower() in (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".tsv"):
-        return None
-    if not place.is_file():
-        raise BadSource(f"there is no file {str(path)!r}")
-    try:
-        lines = place.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadSource(f"{place.name} is not UTF-8 from byte {error.start} on") from None
-    rows = [line.split() for line in lines if line.strip()]
-    for number, row in enumerate(rows, 1):
-        if len(row) != columns:
-            raise BadSource(
-                f"{place.name} was taken for TREC {'qrels' if columns == 4 else 'run'}: row "
-                f"{number} has {len(row)} columns, not {columns}; other files end in .csv, .jsonl, "
-                ".json or .parquet",
-                f"row {number}",
-            )
-    return rows
-
-
-def _from_qrels(rows: list[list[str]]) -> Questions:
-    try:
-        table = pl.DataFrame(
-            [(q, d, _relevance(r)) for q, _, d, r in rows],
-            schema={"question_id": pl.String, "doc_id": pl.String, "relevance": pl.Float64},
-            orient="row",
-        )
-    except ValueError as error:
-        raise BadSource(f"a relevance is no number: {error}") from None
+def _from_qrels(table: pl.DataFrame) -> Questions:
     known = table.select("question_id").unique(maintain_order=True)
     names = known.with_columns(text=pl.lit(None, pl.String))
     gold = table.join(known.with_row_index("question"), on="question_id", how="left")
     spans = gold.with_columns(start=pl.lit(None), end=pl.lit(None)).cast({"question": pl.Int64})
     return Questions(names, spans.select(pl.col(c).cast(t) for c, t in GOLD.items()),
                      pl.DataFrame(schema=QUARANTINE))  # fmt: skip
-
-
-def read_chunks(source: Any) -> pl.DataFrame:
-    """The chunks that some system made, in the canonical columns; ``seen`` and ``tokens`` stay.
-
-    Raises
-    ------
-    BadSource
-        A column is missing, a span holds less than nothing, or one id means two spans.
-    """
-    frame = _canonical(source, "chunks", ("chunk_id", "doc_id", "start", "end"))
-    outside = (pl.col("start") < 0) | (pl.col("end") > FARTHEST)
-    off = frame.filter(outside | (pl.col("end") < pl.col("start")))
-    if off.height:
-        name, start, end = off.select("chunk_id", "start", "end").row(0)
-        raise BadSource(f"{off.height} chunks are no spans of a text: {name!r}, {start} to {end}")
-    for column in ("tokens", "seen"):
-        if column in frame.columns:
-            value = pl.col(column) if column == "tokens" else pl.col(column).fill_null(0)
-            wrong = frame.filter(~(value.is_finite() & (value >= 0)).fill_null(False))
-            if wrong.height:
-                told = f"{wrong[column][0]} for {wrong['chunk_id'][0]!r}"
-                raise BadSource(f"{wrong.height} chunks have no usable {column}: {told}")
-    frame = frame.unique(maintain_order=True)
-    return _once(frame, ["experiment_id", "chunk_id"], "chunk")
-
-
-def read_hits(source: Any) -> pl.DataFrame:
-    """What was retrieved: experiment_id, question_id, rank, chunk_id, score.
-
-    A TREC run file is read too (its tag names the experiment). Ranks count from 1 in the order
-    given by rank; where that is missing, by score, ties by chunk_id, the last first (trec_eval's
-    rule). A chunk that came back twice counts once, at its better rank.
-    """
-    if isinstance(source, str | os.PathLike) and (rows := trec(source, 6)) is not None:
-        try:
-            source = pl.DataFrame(
-                [(tag, q, None, d, float(score)) for q, _, d, _, score, tag in rows],
-                schema=dict(empty("hits").schema),
-                orient="row",
-            )
-        except ValueError as error:
-            raise BadSource(f"a score is no number: {error}") from None
-    frame = _canonical(source, "hits", ("question_id", "chunk_id"))
-    unranked = frame.filter(
-        pl.col("rank").is_null() & (pl.col("score").is_null() | pl.col("score").is_nan())
-    )
-    if unranked.height:
-        raise BadSource(f"{unranked.height} hits have neither rank nor score")
-    by = ["experiment_id", "question_id"]
-    return (
-        frame.sort(
-            [*by, "rank", "score", "chunk_id"],
-            descending=[False, False, False, True, True],
-            nulls_last=True,
-            maintain_order=True,
-        )
-        .unique([*by, "chunk_id"], keep="first", maintain_order=True)
-        .with_columns(rank=pl.int_range(1, pl.len() + 1).over(by))
-    )
-
-
-def _canonical(source: Any, table: str, needed: Sequence[str]) -> pl.DataFrame:
-    if isinstance(source, Sequence) and not len(source):
-        return empty(table)
-    given = _table(source, f"give {table} as a frame, a list of records or a file")
-    lacking = [name for name in needed if name not in given.columns]
-    if lacking:
-        have = ", ".join(given.columns) or "none"
-        raise BadSource(f"{table} need a column {lacking[0]}; there are {have}")
-    if "experiment_id" not in given.columns:
-        given = given.with_columns(experiment_id=pl.lit("experiment"))
-    for name in ("start", "end", "rank"):
-        if name in given.columns and given.schema[name].is_float():
-            part = given[name].fill_nan(None).drop_nulls()
-            if (part != part.round()).any() or part.is_infinite().any():
-                raise BadSource(f"a {name} of the {table} is no whole number")
-    extra = [name for name in ("seen", "tokens") if name in given.columns and table == "chunks"]
-    try:
-        frame = conform(given, table).with_columns(
-            given[name].cast(pl.Float64).alias(name) for name in extra
-        )
-    except pl.exceptions.PolarsError as error:
-        raise BadSource(f"a value of the {table} does not fit its column: {error}") from None
-    for name in ("experiment_id", *needed):
-        if count := frame[name].null_count():
-            raise BadSource(f"{count} of the {table} have no {name}")
-    return frame
-
-
-def _once(frame: pl.DataFrame, key: list[str], what: str) -> pl.DataFrame:
-    again = frame.filter(frame.select(key).is_duplicated())
-    if again.height:
-        name = again[key[-1]][0]
-        raise BadSource(f"{what} {name!r} of {again[key[0]][0]!r} is given twice, differently")
-    return frame

@@ -17,18 +17,16 @@ from aiops_lab.result import Result
 from aiops_lab.ship.rank import ahead, check_level, corrected, pairwise
 from aiops_lab.ship.retrieval.coverage import Floats, Mode, Scene, curve, per_question, scene
 from aiops_lab.ship.retrieval.inputs import (
-    FARTHEST,
     QUARANTINE,
     Corpus,
     Questions,
-    read_chunks,
     read_corpus,
-    read_hits,
     read_questions,
 )
 from aiops_lab.ship.retrieval.losses import losses
 from aiops_lab.ship.retrieval.ranking import document_metrics
 from aiops_lab.ship.retrieval.words import verdict_of
+from aiops_lab.sources.retrieval import FARTHEST, read_chunks, read_hits
 from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Verdict
 from aiops_lab.wording import figure

@@ -83,18 +83,29 @@ def tfidf(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
 
 
 def lsa(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
-    """Cosine in the leading 100 dimensions of the TF-IDF vectors (half of all, where fewer)."""
+    """Cosine in the leading dimensions of the TF-IDF vectors; see `meanings`."""
+    vectors = meanings(texts, queries)
+    return _nothing(len(queries)) if vectors is None else dense(*vectors, depth)
+
+
+def meanings(texts: Sequence[str], queries: Sequence[str]) -> tuple[NDArray, NDArray] | None:
+    """Texts and queries in the leading 100 dimensions of the texts' TF-IDF vectors.
+
+    Latent semantic analysis; half of all dimensions where there are fewer. None where no text
+    holds a word.
+    """
     from sklearn.decomposition import TruncatedSVD
 
     vectors = _vectors(texts)
     if vectors is None:
-        return _nothing(len(queries))
+        return None
     made, rows = vectors
+    asked = made.transform(queries)
     dimensions = min(DIMENSIONS, min(rows.shape) // 2)
     if dimensions < 1:
-        return tfidf(texts, queries, depth)
+        return rows.toarray(), asked.toarray()
     model = TruncatedSVD(dimensions, random_state=0).fit(rows)
-    return dense(model.transform(rows), model.transform(made.transform(queries)), depth)
+    return model.transform(rows), model.transform(asked)
 
 
 def _vectors(texts: Sequence[str]) -> tuple[Any, Any] | None:
@@ -136,7 +147,7 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
             "embed both with one model"
         )
     if cosine:
-        asked = _unit(asked)
+        asked = unit(asked)
     questions = len(asked)
     if questions < FEWEST:  # another product is used for few rows, in which equal ones may differ
         asked = np.concatenate((asked, np.zeros((FEWEST - questions, asked.shape[1]), np.float32)))
@@ -145,7 +156,7 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
     which = np.full((len(asked), depth), -1, np.int64)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        scores = asked @ (_unit(block) if cosine else block).T
+        scores = asked @ (unit(block) if cosine else block).T
         # what cannot be among the best is not looked at again: no sort of a whole block
         _keep(best, which, scores, start)
     order = np.lexsort((which, -best))
@@ -232,7 +243,7 @@ def vectors_of(given: ArrayLike, what: str) -> Floats:
     return rows
 
 
-def _unit(rows: Floats) -> Floats:
+def unit(rows: Floats) -> Floats:
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 

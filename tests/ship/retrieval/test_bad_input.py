@@ -166,7 +166,7 @@ def test_a_reranker_without_a_score_for_each_text_is_refused(rank: Any) -> None:
         {"chunks": changed(CHUNKS, chunk_id="c10")},
         {"chunks": changed(CHUNKS, chunk_id=None)},
         {"chunks": changed(CHUNKS, doc_id=HALF)},
-        {"chunks": changed(CHUNKS, tokens=None)},
+        {"chunks": [{**c, "tokens": 5.0 if n else None} for n, c in enumerate(CHUNKS)]},
         {"chunks": [{**c, "tokens": -3.0} for c in CHUNKS]},
         {"chunks": [{**c, "tokens": float("inf")} for c in CHUNKS]},
         {"chunks": [{**c, "seen": -4} for c in CHUNKS]},

@@ -1,0 +1,138 @@
+"""Where chunks and questions lie: is a question nearer to other passages than to its own?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.ship.retrieval.score import Retrieval
+from aiops_lab.ship.retrieval.search import meanings, unit, vectors_of
+
+MOST = 3_000
+"""So many points are placed; of more chunks every so many-th, those with gold all."""
+NEIGHBOURS = 30
+HEAD = 160
+LANDSCAPE = {
+    **dict.fromkeys(("kind", "id", "text", "state", "doc_id"), pl.String),
+    **dict.fromkeys(("x", "y", "own", "nearest"), pl.Float64),
+    "nearest_id": pl.String,
+}
+
+
+def landscape(
+    result: Retrieval,
+    experiment: str,
+    embed: Callable[[Sequence[str]], Any] | None = None,
+    *,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Chunks and questions of one configuration on a plane.
+
+    Parameters
+    ----------
+    experiment
+        The configuration whose chunks are placed.
+    embed
+        A list of texts to a vector each; by default latent semantic analysis of the words, which
+        knows nothing of what the configuration's own embedder sees.
+    seed
+        Of the placing (t-SNE, van der Maaten and Hinton 2008): near points are alike, distances
+        between groups and the axes mean nothing.
+
+    Returns
+    -------
+    pl.DataFrame
+        kind (chunk or question), id, text (its head), doc_id, x, y; of a chunk state (gold or
+        other); of a question state (found: half of its gold or more came back at k; missed), own
+        and nearest (cosine to the nearest chunk with its gold, and to the nearest of all chunks)
+        and nearest_id.
+
+    Raises
+    ------
+    BadSettings
+        There is no such experiment, or its texts are not known.
+    """
+    if result.corpus is None:
+        raise BadSettings("the texts are not known: give the corpus to place them")
+    if experiment not in result.configurations["experiment_id"]:
+        raise BadSettings(f"no experiment {experiment!r}")
+    chunks = result.chunks.filter(experiment_id=experiment)
+    asked = (
+        result.questions.drop_nulls("text")
+        .join(
+            result.per_question.filter(experiment_id=experiment)
+            .drop_nulls("recall")
+            .select("question_id", "recall"),
+            on="question_id",
+            maintain_order="left",
+        )
+        .head(MOST)
+    )
+    if not (asked.height and chunks.height):
+        return pl.DataFrame(schema=LANDSCAPE)
+    texts = dict(result.corpus.texts())
+    holding = chunks.join_where(
+        result.gold.drop_nulls("start").rename({"doc_id": "in", "start": "low", "end": "high"}),
+        pl.col("doc_id") == pl.col("in"), pl.col("start") < pl.col("high"),
+        pl.col("end") > pl.col("low"),
+    ).select("chunk_id", "question_id")  # fmt: skip
+    golden = pl.col("chunk_id").is_in(holding["chunk_id"].unique().implode())
+    every = max(1, -(-chunks.height // MOST))
+    chunks = chunks.with_row_index("n").filter(golden | (pl.col("n") % every == 0))
+    spans = chunks.select("doc_id", "start", "end").iter_rows()
+    bodies = [texts[doc_id][start:end] for doc_id, start, end in spans]
+    queries = asked["text"].to_list()
+    if embed is not None:
+        both = tuple(vectors_of(embed(some), "embed") for some in (bodies, queries))
+    elif (both := meanings(bodies, queries)) is None:
+        return pl.DataFrame(schema=LANDSCAPE)
+    one, two = (unit(np.asarray(some, dtype=float)) for some in both)
+    place = _placed(np.concatenate([one, two]), seed)
+    near = two @ one.T
+    rows, columns = (
+        holding.join(frame.with_row_index(name).select(key, name), on=key, how="inner")
+        for frame, name, key in ((asked, "row", "question_id"), (chunks, "column", "chunk_id"))
+    )
+    cells = rows.join(columns, on=["question_id", "chunk_id"])
+    own = np.full(near.shape, np.nan)
+    at = cells["row"].to_numpy(), cells["column"].to_numpy()
+    own[at] = near[at]
+    best = np.fmax.reduce(own, axis=1)
+    points = pl.DataFrame({"x": place[:, 0], "y": place[:, 1]})
+    state = pl.when(golden).then(pl.lit("gold")).otherwise(pl.lit("other"))
+    found = pl.when(pl.col("recall") >= 0.5).then(pl.lit("found")).otherwise(pl.lit("missed"))
+    parts = [
+        chunks.select(
+            pl.lit("chunk").alias("kind"), pl.col("chunk_id").alias("id"), "doc_id",
+            pl.Series("text", [text[:HEAD] for text in bodies]), state.alias("state"),
+        ),
+        asked.select(
+            pl.lit("question").alias("kind"), pl.col("question_id").alias("id"),
+            pl.col("text").str.slice(0, HEAD), found.alias("state"),
+            pl.Series("own", best, nan_to_null=True), pl.Series("nearest", near.max(axis=1)),
+            chunks["chunk_id"].gather(near.argmax(axis=1)).alias("nearest_id"),
+        ),
+    ]  # fmt: skip
+    rows = pl.concat(parts, how="diagonal").hstack(points)
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in LANDSCAPE.items())
+
+
+def _placed(vectors: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    count = len(vectors)
+    if count < 10:
+        flat = np.zeros((count, 2))
+        flat[:, : min(2, vectors.shape[1])] = vectors[:, :2]
+        return flat
+    start = PCA(2, random_state=seed).fit_transform(vectors)
+    start = start / (np.std(start[:, 0]) or 1.0) * 1e-4
+    tsne = TSNE(
+        2, perplexity=min(NEIGHBOURS, (count - 1) / 3), init=start, random_state=seed, n_jobs=1
+    )
+    return tsne.fit_transform(vectors)

@@ -1,0 +1,63 @@
+"""What other systems retrieved for the same questions, to be scored beside a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.ship.retrieval.inputs import Corpus, Questions
+from aiops_lab.sources.retrieval import read_chunks, read_hits
+from aiops_lab.tables import empty
+
+Check = tuple[str, str, str]
+
+
+def logged_hits(
+    source: Any, corpus: Corpus, asked: Questions, count_tokens: Callable[[str], int] | None
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Check]]:
+    """The chunks and hits of the experiments that asked these questions, and what was left out.
+
+    Parameters
+    ----------
+    source
+        A Lab, a pair of chunks and hits, or None.
+
+    Raises
+    ------
+    BadSource, BadSettings
+        It is neither, or its tables mean nothing.
+    """
+    columns = ["experiment_id", "chunk_id", "doc_id", "start", "end"]
+    if source is None:
+        return empty("chunks").select(columns), empty("hits"), []
+    if callable(table := getattr(source, "table", None)):
+        source = table("chunks"), table("hits")
+    if not isinstance(source, tuple | list) or len(source) != 2:
+        raise BadSettings("logged is a Lab, or a pair of chunks and hits")
+    chunks, hits = read_chunks(source[0]), read_hits(source[1])
+    hits = hits.join(asked.table, on="question_id", how="semi", maintain_order="left")
+    chunks = chunks.join(hits, on="experiment_id", how="semi", maintain_order="left")
+    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
+    placed = chunks.join(lengths, on="doc_id", how="left")
+    amiss = placed.filter(pl.col("length").is_null() | (pl.col("end") > pl.col("length")))
+    told = [
+        ("logged", "warn", f"{experiment} is left out: {count} of its chunks lie outside of these "
+         f"documents, {name!r} of {document!r} for one; are they of another version?")
+        for experiment, count, name, document in amiss.group_by("experiment_id")
+        .agg(pl.len(), pl.col("chunk_id").first(), pl.col("doc_id").first())
+        .sort("experiment_id").iter_rows()
+    ]  # fmt: skip
+    chunks, hits = (
+        frame.join(amiss, on="experiment_id", how="anti", maintain_order="left")
+        for frame in (chunks, hits)
+    )
+    chunks = chunks.select(*columns, *(["seen"] if "seen" in chunks.columns else []))
+    if count_tokens is not None:
+        texts = dict(corpus.texts())
+        spans = chunks.select("doc_id", "start", "end").iter_rows()
+        tokens = [float(count_tokens(texts[doc_id][start:end])) for doc_id, start, end in spans]
+        chunks = chunks.with_columns(tokens=pl.Series(tokens, dtype=pl.Float64))
+    return chunks, hits, told
