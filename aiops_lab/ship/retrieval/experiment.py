@@ -22,6 +22,7 @@ from aiops_lab.ship.retrieval.chunkers import Split, chroma_places, named_chunke
 from aiops_lab.ship.retrieval.coverage import MOST, Mode
 from aiops_lab.ship.retrieval.inputs import (
     Corpus,
+    Passages,
     Questions,
     own_questions,
     read_corpus,
@@ -251,17 +252,18 @@ class _Chunks:
         self.name = name
         self.lexical: dict[tuple[str, int], search.Found] = {}
         self.dense: dict[tuple[str, int], search.Found] = {}
-        docs, starts, ends, self.texts = [], [], [], []
+        docs, cut, placed = [], [], []
         printed = missed = 0
         for doc_id, text in corpus.texts():
             spans = list(dict.fromkeys(split(text)))  # a span given twice is one chunk
             places = spans if mode == "strict" else chroma_places(text, spans)
             docs += [doc_id] * len(spans)
-            starts += [start for start, _ in places]
-            ends += [end for _, end in places]
-            self.texts += [text[start:end] for start, end in spans]
+            cut += spans
+            placed += places
             total, left = _unread(text, spans)
             printed, missed = printed + total, missed + left
+        self.texts = Passages(corpus, docs, cut)
+        starts, ends = np.array(placed, np.int64).reshape(-1, 2).T
         self.outside = missed / printed if printed else 0.0
         self.frame = pl.DataFrame(
             {"doc_id": docs, "start": starts, "end": ends},
@@ -283,7 +285,7 @@ def _cost(frame: pl.DataFrame) -> pl.Series:
     return frame["tokens"] if "tokens" in frame.columns else frame["end"] - frame["start"]
 
 
-def _counted(count: Callable[[str], Any], texts: list[str]) -> pl.Series:
+def _counted(count: Callable[[str], Any], texts: Sequence[str]) -> pl.Series:
     numbers = [count(text) for text in texts]
     try:
         counted = pl.Series(numbers, dtype=pl.Float64, strict=False)

@@ -10,11 +10,12 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
@@ -63,6 +64,34 @@ class Corpus:
         if not found.len():
             raise BadSettings(f"the corpus has no document {doc_id!r}")
         return found.item()
+
+
+class Passages(Sequence[str]):
+    """Spans of documents as texts, cut out when asked for: a large corpus is not held twice."""
+
+    def __init__(self, corpus: Corpus, doc_ids: list[str], spans: list[tuple[int, int]]) -> None:
+        self._texts = corpus.documents["text"]
+        rows = {name: row for row, name in enumerate(corpus.documents["doc_id"])}
+        self._rows = np.array([rows[name] for name in doc_ids], np.int64)
+        self._spans = np.array(spans, np.int64).reshape(-1, 2)
+        self._open: tuple[int, str] = (-1, "")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """One text, or some; the document it was cut from stays open for the next."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        row = int(self._rows[index])
+        if row != self._open[0]:
+            self._open = row, self._texts[row]
+        start, end = self._spans[index]
+        return self._open[1][start:end]
 
 
 @dataclass(frozen=True)

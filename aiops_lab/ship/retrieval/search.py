@@ -48,7 +48,7 @@ def bm25(texts: Sequence[str], queries: Sequence[str], depth: int) -> Found:
 
     def words(of: Sequence[str]) -> Any:
         settings: dict[str, Any] = {"stopwords": None, "token_pattern": WORD}
-        return bm25s.tokenize(list(of), show_progress=False, **settings)
+        return bm25s.tokenize(of, show_progress=False, **settings)  # pyright: ignore
 
     made = words(texts)
     if not any(made.ids):
