@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +21,13 @@ from aiops_lab.sources.jsonio import compact
 from aiops_lab.sources.retrieval_logs import from_table, kind_of
 from aiops_lab.store import Store, new_attempt
 from aiops_lab.tables import SCHEMAS
+from aiops_lab.traffic.rollup import rolled_up
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a source, its number from 0, and how many there are."""
+TRACES = {"spans", "evaluations"}
+ROLLUP = "rollup"
+"""The format of an entry that only holds what others changed."""
 WAITING_LIMIT = 256 * 2**20
 """Rows gathered beyond this size, in bytes, are appended before more are read."""
 
@@ -131,14 +136,23 @@ def _text_digest(text: str, data: bytes = b"") -> str:
     return hashlib.sha256(text.encode() + data).hexdigest()
 
 
-def ingest(store: Store, units: list[Unit], progress: Progress | None = None) -> Ingest:
-    """Read the units that the store does not hold, and list them in one commit."""
-    return _Ingestion(store).run(units, progress)
+def ingest(
+    store: Store,
+    units: list[Unit],
+    progress: Progress | None = None,
+    names: AnyMapping[str, Sequence[str]] | None = None,
+) -> Ingest:
+    """Read the units that the store does not hold, and list them in one commit.
+
+    Requests and hours that new spans or scores change are listed with them; `names` are the
+    attributes that tell a request's dimensions.
+    """
+    return _Ingestion(store, names or {}).run(units, progress)
 
 
 class _Ingestion:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, names: AnyMapping[str, Sequence[str]]) -> None:
+        self._store, self._names = store, names
         self._waiting: dict[str, list[pl.DataFrame]] = defaultdict(list)
         self._bytes = 0
         self._rows: dict[str, int] = defaultdict(int)
@@ -155,10 +169,11 @@ class _Ingestion:
         self._flush()
         mine = self._commit()
         names = {unit.digest: unit.name for unit in reversed(units)}
+        added = sum(entry["attempt"] in mine for entry in self._entries)
         bad = [q for q in self._quarantined if q["attempt"] in mine]
         return Ingest(
-            added=len(mine),
-            skipped=len(units) - len(mine),
+            added=added,
+            skipped=len(units) - added,
             quarantined=pl.DataFrame(
                 [{**q, "path": names[q["digest"]]} for q in bad],
                 schema=dict.fromkeys(("path", "place", "reason"), pl.String),
@@ -235,9 +250,35 @@ class _Ingestion:
         def rows(listed: pl.DataFrame) -> pl.DataFrame:
             known = _settled(listed)
             fresh = [e for e in self._entries if known.get(e["digest"], -1) < e["reader_version"]]
-            return pl.DataFrame(fresh, schema=SCHEMAS["ingests"])
+            return pl.DataFrame([*fresh, *self._rolled_up(listed, fresh)], SCHEMAS["ingests"])
 
         return set(self._store.commit(rows)["attempt"]) if self._entries else set()
+
+    def _rolled_up(self, listed: pl.DataFrame, fresh: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """An entry for the requests and hours that these entries change, if any.
+
+        It is worked out for what is listed at the commit: what another process listed meanwhile
+        may hold spans of the same traces.
+        """
+        traced = [e for e in fresh if {row["table"] for row in e["rows"] if row["rows"]} & TRACES]
+        if not traced:
+            return []
+        attempt = new_attempt()
+        counts = rolled_up(
+            self._store, listed, [e["attempt"] for e in traced], attempt, self._names
+        )
+        return [
+            {
+                "digest": _text_digest("\n".join(sorted(e["digest"] for e in traced))),
+                "attempt": attempt,
+                "source_uri": None,
+                "format": ROLLUP,
+                "reader_version": 1,
+                "at": datetime.now(UTC),
+                "rows": [{"table": table, "rows": count} for table, count in counts.items()],
+                "runs": [],
+            }
+        ]
 
     def _superseded(self, names: dict[str, str]) -> pl.DataFrame:
         ingests = self._store.scan("ingests").collect()

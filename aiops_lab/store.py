@@ -27,6 +27,8 @@ COMMIT_POINT = "aiops-lab-ingests"
 COMMIT_TRIES = 200
 BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
+REPLACED = ("traffic", "hourly", "evaluations", "changes")
+"""Tables of which a later row of a key stands for an earlier one."""
 OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
 
@@ -55,16 +57,44 @@ class Store:
     def _uri(self, table: str) -> str:
         return (self.root / table).absolute().as_uri()
 
-    def _rows(self, table: str, delta: DeltaTable) -> pl.LazyFrame:
+    def _rows(
+        self, table: str, delta: DeltaTable, within: tuple[str, datetime, datetime] | None = None
+    ) -> pl.LazyFrame:
         """All rows of a Delta table, whatever the folder is called.
 
         `polars.scan_delta` reads the percent-encoded names that deltalake returns for folders
         with spaces or umlauts as they are, and so finds nothing (seen with 2.1 and 1.6).
         """
-        names = pl.DataFrame(delta.get_add_actions(flatten=True))["path"]
+        files = pl.DataFrame(delta.get_add_actions(flatten=True))
+        if within is not None and f"min.{within[0]}" in files.columns:
+            column, low, high = within
+            some = (pl.col(f"max.{column}") >= low) & (pl.col(f"min.{column}") <= high)
+            files = files.filter(some.fill_null(True) | (pl.col(f"null_count.{column}") > 0))
+        names = files["path"]
         if names.is_empty():
             return pl.LazyFrame(schema=_columns(table))
         return pl.scan_parquet([self.root / table / name for name in names], glob=False)
+
+    def appended(
+        self, table: str, within: tuple[str, datetime, datetime] | None = None
+    ) -> pl.LazyFrame:
+        """All rows of a table with their attempts, listed or not.
+
+        Parameters
+        ----------
+        within
+            A column and two moments: only rows between them, both included, or with none at all.
+            Files that hold no such row are not opened.
+        """
+        delta = self._delta(table)
+        if delta is None:
+            return pl.LazyFrame(schema=_columns(table))
+        if within is None:
+            return self._rows(table, delta)
+        column, low, high = within
+        value = pl.col(column)
+        inside = value.is_between(low, high) | value.is_null()
+        return self._rows(table, delta, within).filter(inside)
 
     @property
     def version(self) -> int:
@@ -145,6 +175,10 @@ class Store:
             rows = rows.join(shown.lazy(), on=keys, how="inner", maintain_order="left")
             if shown["run_id"].is_duplicated().any():
                 rows = _added_up(rows, table)
+        elif table in REPLACED:
+            order = listed.sort("at").select("attempt").with_row_index("nth")
+            rows = rows.join(order.lazy(), on="attempt", how="inner").sort("nth")
+            rows = rows.unique(KEYS[table], keep="last", maintain_order=True)
         else:
             rows = rows.join(listed.lazy().select("attempt"), on="attempt", how="semi")
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)

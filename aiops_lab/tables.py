@@ -12,6 +12,9 @@ import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
 
+BINS = pl.List(pl.Struct({"sign": pl.Int8, "bin": pl.Int32, "n": pl.Int64}))
+"""A histogram: how many values have this sign and lie in this logarithmic bin; see `summaries`."""
+
 SCHEMAS: dict[str, pl.Schema] = {
     "runs": pl.Schema(
         {
@@ -114,6 +117,107 @@ SCHEMAS: dict[str, pl.Schema] = {
             "score": pl.Float64,
         }
     ),
+    "spans": pl.Schema(
+        {
+            "trace_id": pl.String,
+            "span_id": pl.String,
+            "parent_id": pl.String,
+            "step": pl.String,
+            "name": pl.String,
+            "started_at": TIME,
+            "duration_s": pl.Float64,
+            "status": pl.String,
+            "model_requested": pl.String,
+            "model_served": pl.String,
+            "fingerprint": pl.String,
+            "prompt_version": pl.String,
+            "index_version": pl.String,
+            "tokens_in": pl.Int64,
+            "tokens_out": pl.Int64,
+            "cost_usd": pl.Float64,
+            "input": pl.String,
+            "output": pl.String,
+            "attributes": pl.String,
+        }
+    ),
+    "traffic": pl.Schema(
+        {
+            "trace_id": pl.String,
+            "at": TIME,
+            "day": pl.Date,
+            "complete": pl.Boolean,
+            **dict.fromkeys(
+                (
+                    "tenant",
+                    "slice",
+                    "language",
+                    "prompt_version",
+                    "model_requested",
+                    "model_served",
+                    "fingerprint",
+                    "index_version",
+                    "retrieval_version",
+                    "parser_version",
+                    "code_version",
+                ),
+                pl.String,
+            ),
+            "tokens_in": pl.Int64,
+            "tokens_out": pl.Int64,
+            "latency_s": pl.Float64,
+            "cost_usd": pl.Float64,
+            "status": pl.String,
+            "words": pl.Int64,
+            "retrieval_score": pl.Float64,
+            **dict.fromkeys(
+                (
+                    "refusal",
+                    "json_valid",
+                    "yaml_valid",
+                    "truncated",
+                    "tool_error",
+                    "parse_error",
+                ),
+                pl.Boolean,
+            ),
+        }
+    ),
+    "evaluations": pl.Schema(
+        {
+            "trace_id": pl.String,
+            "metric": pl.String,
+            "value": pl.Float64,
+            "label": pl.String,
+            "scorer": pl.String,
+            "scorer_kind": pl.String,
+            "at": TIME,
+            "sampling_weight": pl.Float64,
+        }
+    ),
+    "changes": pl.Schema(
+        {
+            "change_id": pl.String,
+            "at": TIME,
+            "artefact": pl.String,
+            "name": pl.String,
+            "from_version": pl.String,
+            "to_version": pl.String,
+            "author": pl.String,
+            "note": pl.String,
+        }
+    ),
+    "hourly": pl.Schema(
+        {
+            "hour": TIME,
+            "metric": pl.String,
+            "slice": pl.String,
+            "stratum": pl.String,
+            **dict.fromkeys(("n", "events", "evaluated"), pl.Int64),
+            **dict.fromkeys(("weight", "sum", "sum_squares"), pl.Float64),
+            "bins": BINS,
+            "measure_version": pl.Int64,
+        }
+    ),
     "quarantine": pl.Schema(
         {"digest": pl.String, "place": pl.String, "reason": pl.String, "at": TIME}
     ),
@@ -153,6 +257,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "questions": ("experiment_id", "question_id"),
     "chunks": ("experiment_id", "chunk_id"),
     "hits": ("experiment_id", "question_id", "chunk_id"),
+    "spans": ("trace_id", "span_id"),
+    "traffic": ("trace_id",),
+    "evaluations": ("trace_id", "metric"),
+    "changes": ("change_id",),
+    "hourly": ("hour", "metric", "slice", "stratum"),
     "quarantine": ("digest", "place"),
     "ingests": ("digest",),
     "verdicts": ("report", "as_of", "at"),

@@ -1,0 +1,1 @@
+"""Traffic: spans put together to requests, requests rolled up by hour and by day."""

@@ -1,0 +1,135 @@
+"""What an ingest changes in the requests and their hourly summaries: those, and no others.
+
+A trace is looked at again when any of its spans or scores arrive, and so is every hour that held or
+holds one of its requests: so a late trace corrects its own hour, and a new day costs a day's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from aiops_lab.store import Store
+from aiops_lab.tables import conform, empty
+from aiops_lab.traffic.requests import requests_of
+from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
+
+SOURCES = ("spans", "evaluations")
+LONGEST = timedelta(days=1)
+"""The spans of one trace begin within so long of each other."""
+LATEST = timedelta(days=60)
+"""A score comes at most so long before or after its request."""
+PART = 100_000
+"""So many traces are put together at once."""
+
+
+def rolled_up(
+    store: Store,
+    listed: pl.DataFrame,
+    fresh: Sequence[str],
+    attempt: str,
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, int]:
+    """Append the requests and hours that some new attempts change, under an attempt of their own.
+
+    Parameters
+    ----------
+    listed
+        The ingests to be seen beside the new ones.
+    fresh
+        The new attempts, whose rows are appended and not listed yet.
+    attempt
+        Under which the rows are appended.
+    names
+        Attributes that tell a dimension; see `requests_of`.
+
+    Returns
+    -------
+    dict
+        How many rows were added to ``traffic`` and ``hourly``.
+    """
+    seen = [*listed["attempt"], *fresh]
+    spans = _of(store, "spans", fresh).select("trace_id", "started_at").collect()
+    scores = _of(store, "evaluations", fresh).select("trace_id", "at").collect()
+    requests = _requests(store, seen, spans, names or {})
+    former = _former(store, seen, requests, scores)
+    hours = pl.concat([requests["at"], former["at"]]).drop_nulls().dt.truncate("1h").unique()
+    found = _hours(store, seen, requests, hours.sort())
+    for table, rows in (("traffic", requests), ("hourly", found)):
+        store.append(table, rows.with_columns(attempt=pl.lit(attempt)))
+    return {"traffic": requests.height, "hourly": found.height}
+
+
+def _of(
+    store: Store, table: str, attempts: Sequence[str],
+    within: tuple[str, datetime, datetime] | None = None,
+) -> pl.LazyFrame:  # fmt: skip
+    rows = store.appended(table, within)
+    order = pl.DataFrame({"attempt": attempts}, schema={"attempt": pl.String}).with_row_index("nth")
+    return rows.join(order.lazy(), on="attempt", how="inner")
+
+
+def _window(moments: pl.Series, before: timedelta, after: timedelta) -> tuple[datetime, datetime]:
+    low, high = moments.min(), moments.max()
+    assert isinstance(low, datetime) and isinstance(high, datetime)
+    return low - before, high + after
+
+
+def _requests(
+    store: Store, seen: Sequence[str], touched: pl.DataFrame, names: Mapping[str, Sequence[str]]
+) -> pl.DataFrame:
+    """The requests of these traces, of all their spans."""
+    traces = touched.group_by("trace_id").agg(pl.col("started_at").min()).sort("started_at")
+    parts = [empty("traffic")]
+    for start in range(0, traces.height, PART):
+        some = traces.slice(start, PART)
+        within = None
+        if not some["started_at"].null_count():
+            within = ("started_at", *_window(some["started_at"], LONGEST, LONGEST))
+        own = _of(store, "spans", seen, within).join(
+            some.lazy().select("trace_id"), on="trace_id", how="semi"
+        )
+        spans = own.unique(["trace_id", "span_id"], keep="any").drop("attempt", "nth").collect()
+        parts.append(requests_of(spans, names))
+    return pl.concat(parts)
+
+
+def _former(
+    store: Store, seen: Sequence[str], requests: pl.DataFrame, scores: pl.DataFrame
+) -> pl.DataFrame:
+    """When the requests of these traces and scores were, as far as that is known already."""
+    traces = pl.concat([requests.select("trace_id"), scores.select("trace_id")]).unique()
+    moments = pl.concat([requests["at"], scores["at"]])
+    within = None
+    if moments.count() and not scores["at"].null_count():
+        within = ("at", *_window(moments, LATEST, LATEST))
+    rows = _of(store, "traffic", seen, within).select("trace_id", "at")
+    return rows.join(traces.lazy(), on="trace_id", how="semi").collect()
+
+
+def _hours(
+    store: Store, seen: Sequence[str], requests: pl.DataFrame, hours: pl.Series
+) -> pl.DataFrame:
+    """The summaries of these hours: all their requests, the new ones in place of the old."""
+    if not hours.len():
+        return empty("hourly")
+    hour = pl.col("at").dt.truncate("1h")
+    low, high = _window(hours, timedelta(0), timedelta(hours=1))
+    old = _of(store, "traffic", seen, ("at", low, high)).filter(
+        hour.is_in(hours.implode()), ~pl.col("trace_id").is_in(requests["trace_id"].implode())
+    )
+    old = old.sort("nth").unique("trace_id", keep="last").drop("attempt", "nth").collect()
+    whole = pl.concat([old, requests.filter(hour.is_in(hours.implode()))])
+    scores = _of(store, "evaluations", seen, ("at", low - LATEST, high + LATEST)).join(
+        whole.lazy().select("trace_id"), on="trace_id", how="semi"
+    )
+    scores = scores.sort("nth").unique(["trace_id", "metric"], keep="last").collect()
+    found = hourly_of(whole.lazy(), scores.drop("attempt", "nth").lazy(), SLICES)
+    known = _of(store, "hourly", seen, ("hour", low, high)).filter(
+        pl.col("hour").is_in(hours.implode())
+    )
+    gone = known.select(KEY).unique().collect().join(found, on=list(KEY), how="anti")
+    zero = gone.with_columns(n=pl.lit(0), evaluated=pl.lit(0))
+    return pl.concat([found, conform(zero, "hourly")])

@@ -1,0 +1,312 @@
+"""Requests rolled up by the hour, and hours by the day: counts, sums and histograms that add up.
+
+Written with Narwhals: the same lines run on Polars, DuckDB and PySpark. Only the summaries, which
+are small, come back as a Polars frame.
+
+A histogram has bins of equal ratio: a value v of one sign lies in bin k = ceil(log(|v|) / log(g))
+with g = 1.01 / 0.99, so the middle of a bin, 2 g^k / (g + 1), is within 1 % of every value in it
+(DDSketch; Masson, Rim and Lee 2019, section 2.1). Zeros have the sign 0 and the bin 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from aiops_lab.measures.measure import MEASURES
+from aiops_lab.tables import SCHEMAS
+
+RATES = (
+    "refusal", "json_valid", "yaml_valid", "truncated", "tool_error", "parse_error", "error",
+    "incomplete",
+)  # fmt: skip
+MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval_score")
+SLICES = ("slice", "language", "tenant", "model_served")
+ALL = "all"
+GAMMA = 1.01 / 0.99
+KEY = ("hour", "metric", "slice", "stratum")
+
+
+def hourly_of(
+    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES
+) -> pl.DataFrame:
+    """Summaries by hour, metric, slice and stratum.
+
+    Parameters
+    ----------
+    traffic
+        The canonical table, of any library that Narwhals knows; lazy ones are read where they are.
+    evaluations
+        The canonical table, of the same library: online scores of these requests. A score's
+        stratum is its sampling weight.
+    slices
+        Columns of the requests by which they are told apart, one at a time.
+
+    Returns
+    -------
+    pl.DataFrame
+        The canonical table ``hourly``. slice is ``all`` or ``column=value``. A rate has events, a
+        mean sum and sum_squares (of values, unweighted) and bins; `weight` is the sum of sampling
+        weights of what was evaluated.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> rows = pl.DataFrame({"at": [datetime(2026, 5, 1, 9, 30)] * 2, "refusal": [True, False]})
+    >>> hourly_of(rows).select("metric", "n", "events").row(0)
+    ('refusal', 2, 1)
+    """
+    requests = nw.from_native(traffic).lazy()
+    have = requests.collect_schema().names()
+    requests = requests.with_columns(hour=nw.col("at").dt.truncate("1h"))
+    extra = {"error": ("status", nw.col("status") == "error"),
+             "incomplete": ("complete", ~nw.col("complete"))}  # fmt: skip
+    requests = requests.with_columns(
+        **{name: rule for name, (needs, rule) in extra.items() if needs in have}
+    )
+    have = requests.collect_schema().names()
+    rates = [name for name in RATES if name in have]
+    means = [name for name in MEANS if name in have]
+    by = [None, *(name for name in slices if name in have)]
+    parts = [
+        part for column in by
+        for part in (_counted(requests, column, rates, means), *_binned(requests, column, means))
+    ]  # fmt: skip
+    if evaluations is not None:
+        scored = nw.from_native(evaluations).lazy()
+        columns = ["trace_id", "hour", *by[1:]]
+        scored = scored.join(requests.select(columns), on="trace_id", how="inner")
+        for column in by:
+            parts += _scored(scored, column)
+    counts = pl.concat([part for part in parts if "bin" not in part.columns], how="diagonal")
+    bins = [part for part in parts if "bin" in part.columns]
+    if bins:
+        nested = (
+            pl.concat(bins)
+            .sort("sign", "bin")
+            .group_by(KEY, maintain_order=True)
+            .agg(bins=pl.struct("sign", "bin", "n"))
+        )
+        counts = counts.join(nested, on=KEY, how="left")
+    versions = {name: measure.version for name, measure in MEASURES.items()}
+    version = pl.col("metric").replace_strict(versions, default=1, return_dtype=pl.Int64)
+    counts = counts.filter(pl.col("evaluated") > 0).with_columns(measure_version=version)
+    return counts.select(
+        (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in SCHEMAS["hourly"].items()
+    ).sort(KEY)
+
+
+def _grouped(frame: nw.LazyFrame[Any], column: str | None, *more: str) -> tuple[Any, list[str]]:
+    """A frame without the rows that have no such slice, and what it is grouped by."""
+    keys = ["hour", *([column] if column else []), *more]
+    return (frame.filter(~nw.col(column).is_null()) if column else frame), keys
+
+
+def _named(rows: pl.DataFrame, column: str | None) -> pl.DataFrame:
+    slices = pl.lit(ALL) if column is None else pl.format("{}={}", pl.lit(column), column)
+    hour = pl.col("hour").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    if rows.schema["hour"] == pl.Datetime("us", "UTC"):
+        hour = pl.col("hour")
+    return rows.with_columns(hour=hour, slice=slices)
+
+
+def _collected(frame: Any) -> pl.DataFrame:
+    return frame.collect("polars").to_native()
+
+
+def _counted(
+    requests: nw.LazyFrame[Any], column: str | None, rates: Sequence[str], means: Sequence[str]
+) -> pl.DataFrame:
+    """A row an hour, metric and slice: all metrics in one pass over the requests."""
+    rows, keys = _grouped(requests, column)
+    rows = rows.with_columns(**{f"{name} f": nw.col(name).cast(nw.Float64) for name in means})
+    rows = rows.with_columns(**{f"{name} s": nw.col(f"{name} f") ** 2 for name in means})
+    rows = rows.with_columns(**{f"{name} f": nw.col(name).cast(nw.Int64) for name in rates})
+    found = _collected(
+        rows.group_by(keys).agg(
+            nw.len().alias("n"),
+            *(nw.col(f"{name} f").count().alias(f"{name} n") for name in (*rates, *means)),
+            *(nw.col(f"{name} f").sum().alias(f"{name} sum") for name in (*rates, *means)),
+            *(nw.col(f"{name} s").sum().alias(f"{name} squares") for name in means),
+        )
+    )
+    found = _named(found, column)
+    return pl.concat(
+        [
+            found.select(
+                "hour", pl.lit(name).alias("metric"), "slice", pl.lit(ALL).alias("stratum"),
+                pl.col("n").cast(pl.Int64),
+                pl.col(f"{name} n").cast(pl.Int64).alias("evaluated"),
+                pl.col(f"{name} n").cast(pl.Float64).alias("weight"),
+                pl.col(f"{name} sum").cast(pl.Int64 if rate else pl.Float64)
+                .alias("events" if rate else "sum"),
+                *([] if rate else [pl.col(f"{name} squares").cast(pl.Float64)
+                                   .alias("sum_squares")]),
+            )
+            for names, rate in ((rates, True), (means, False)) for name in names
+        ],
+        how="diagonal",
+    )  # fmt: skip
+
+
+def _bin(value: nw.Expr) -> tuple[nw.Expr, nw.Expr]:
+    """Sign and bin of a value."""
+    sign = nw.when(value > 0).then(1).when(value < 0).then(-1).otherwise(0).cast(nw.Int8)
+    size = nw.when(value == 0).then(1.0).otherwise(value.abs())
+    return sign, (size.log() / math.log(GAMMA)).ceil().cast(nw.Int32)
+
+
+def _binned(
+    requests: nw.LazyFrame[Any], column: str | None, means: Sequence[str]
+) -> list[pl.DataFrame]:
+    parts = []
+    for name in means:
+        rows, _ = _grouped(requests, column)
+        value = nw.col(name).cast(nw.Float64)
+        rows = rows.filter(~nw.col(name).is_null())
+        sign, place = _bin(value)
+        rows = rows.with_columns(sign=sign, bin=place)
+        keys = ["hour", *([column] if column else []), "sign", "bin"]
+        found = _named(_collected(rows.group_by(keys).agg(nw.len().alias("n"))), column)
+        parts.append(_bins(found.with_columns(metric=pl.lit(name), stratum=pl.lit(ALL))))
+    return parts
+
+
+def _bins(found: pl.DataFrame) -> pl.DataFrame:
+    return found.select(
+        *KEY, pl.col("sign").cast(pl.Int8), pl.col("bin").cast(pl.Int32), pl.col("n").cast(pl.Int64)
+    )
+
+
+def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]:
+    """Online scores: by their own metric, and by what share of requests was asked."""
+    rows, keys = _grouped(scored, column, "metric", "stratum")
+    weight = nw.when(nw.col("sampling_weight").is_null()).then(1.0).otherwise(
+        nw.col("sampling_weight")
+    )  # fmt: skip
+    value = nw.col("value")
+    sign, place = _bin(value)
+    rows = rows.with_columns(w=weight, square=value**2, sign=sign, bin=place)
+    rows = rows.with_columns(stratum=nw.col("w").round(6).cast(nw.String))
+    found = _collected(
+        rows.group_by(keys).agg(
+            nw.len().alias("n"), value.count().alias("evaluated"),
+            nw.col("w").sum().alias("weight"), value.sum().alias("sum"),
+            nw.col("square").sum().alias("sum_squares"),
+        )
+    )  # fmt: skip
+    bins = _collected(
+        rows.filter(~value.is_null()).group_by([*keys, "sign", "bin"]).agg(nw.len().alias("n"))
+    )
+    counts = _named(found, column).select(
+        *KEY, *(pl.col(name).cast(pl.Int64) for name in ("n", "evaluated")), "weight", "sum",
+        "sum_squares",
+    )  # fmt: skip
+    return [counts, _bins(_named(bins, column))]
+
+
+def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
+    """Summaries by day out of those by hour: the canonical table ``daily``.
+
+    Where a score was sampled at different rates, each stratum counts by its weight
+    (Horvitz-Thompson), and `evaluated` is the number of equally weighted scores that would tell as
+    much (Kish's effective sample size): sum / evaluated is the weighted mean. A score that is only
+    ever 0 or 1 has events too.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> rows = pl.DataFrame({"at": [datetime(2026, 5, 1, h) for h in (9, 9, 11)],
+    ...                      "refusal": [True, False, False]})
+    >>> daily_of(hourly_of(rows)).select("day", "n", "events").row(0)
+    (datetime.date(2026, 5, 1), 3, 1)
+    """
+    key = ["day", "metric", "slice"]
+    rows = hourly.with_columns(day=pl.col("hour").dt.date())
+    numbers = ["n", "events", "evaluated", "weight", "sum", "sum_squares"]
+    strata = rows.group_by(*key, "stratum", maintain_order=True).agg(
+        *(pl.when(pl.col(c).count() > 0).then(pl.col(c).sum()).alias(c) for c in numbers),
+        pl.col("measure_version").max(),
+    )
+    each = pl.col("weight") / pl.col("evaluated")
+    total, squares = pl.col("weight").sum(), (pl.col("weight") * each).sum()
+    effective = total**2 / squares
+    several = pl.len() > 1
+
+    def weighted(name: str) -> pl.Expr:
+        exact = pl.when(pl.col(name).count() > 0).then(pl.col(name).sum())
+        mean = (pl.col(name) * each).sum() / total
+        return pl.when(several).then(mean * effective).otherwise(exact).alias(name)
+
+    days = strata.group_by(key, maintain_order=True).agg(
+        pl.col("n").sum(), pl.col("events").sum(),
+        pl.when(several).then(effective).otherwise(pl.col("evaluated").sum()).alias("evaluated"),
+        weighted("sum"), weighted("sum_squares"),
+        events_given=pl.col("events").count() > 0,
+        measure_version=pl.col("measure_version").max(),
+    )  # fmt: skip
+    bins = (
+        rows.filter(pl.col("bins").is_not_null())
+        .select(*key, "bins").explode("bins").unnest("bins")
+        .group_by(*key, "sign", "bin").agg(pl.col("n").sum()).sort("sign", "bin")
+        .group_by(key, maintain_order=True).agg(bins=pl.struct("sign", "bin", "n"))
+    )  # fmt: skip
+    days = days.join(bins, on=key, how="left", maintain_order="left")
+    truth = _only_truth(days)
+    events = pl.when("events_given").then(pl.col("events")).when(
+        pl.col("metric").is_in(truth)
+    ).then(pl.col("sum").round())  # fmt: skip
+    days = days.with_columns(events=events, evaluated=pl.col("evaluated").round())
+    return days.select(pl.col(c).cast(t) for c, t in DAILY.items()).sort(key)
+
+
+def _only_truth(days: pl.DataFrame) -> pl.Series:
+    """Scores that are only ever 0 or 1: their squares add up to what they do."""
+    means = days.filter(pl.col("sum").is_not_null() & ~pl.col("metric").is_in(MEANS))
+    even = means.group_by("metric").agg(
+        ((pl.col("sum") - pl.col("sum_squares")).abs() <= 1e-9 * pl.col("sum").abs()).all()
+    )
+    return even.filter("sum")["metric"].implode()
+
+
+DAILY = pl.Schema(
+    {
+        "day": pl.Date,
+        **{
+            name: SCHEMAS["hourly"][name]
+            for name in ("metric", "slice", "n", "events", "evaluated", "sum", "sum_squares",
+                         "bins", "measure_version")
+        },
+    }
+)  # fmt: skip
+
+
+def summarise(
+    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES
+) -> pl.DataFrame:
+    """Summaries by day of any requests: see `hourly_of` and `daily_of`."""
+    return daily_of(hourly_of(traffic, evaluations, slices))
+
+
+def quantile(bins: Sequence[Mapping[str, int]], share: float) -> float | None:
+    """A quantile of a histogram, within 1 % of a value there.
+
+    Examples
+    --------
+    >>> round(quantile([{"sign": 1, "bin": 0, "n": 5}, {"sign": 1, "bin": 70, "n": 5}], 0.9), 1)
+    4.0
+    """
+    if not len(bins):
+        return None
+    ends = [(row["sign"], row["sign"] * row["bin"], row["n"], row["bin"]) for row in bins]
+    ordered = sorted(ends)
+    counts = np.cumsum([n for *_, n, _ in ordered])
+    place = int(np.searchsorted(counts, share * (counts[-1] - 1) + 1))
+    sign, _, _, number = ordered[min(place, len(ordered) - 1)]
+    return sign * 2 * GAMMA**number / (GAMMA + 1)
