@@ -18,6 +18,7 @@ from aiops_lab.ship.retrieval.inputs import (
     QUARANTINE,
     Corpus,
     Questions,
+    outside,
     read_corpus,
     read_questions,
 )
@@ -250,10 +251,7 @@ def _chunks(source: Any, corpus: Corpus, side: str) -> pl.DataFrame | None:
     parts = read_chunks(source)
     if parts["experiment_id"].n_unique() > 1:
         raise BadSettings(f"chunks_{side} holds several experiments; give the chunks of one index")
-    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
-    out = parts.join(lengths, on="doc_id", how="left")
-    out = out.filter(pl.col("length").is_null() | (pl.col("end") > pl.col("length")))
-    if out.height:
+    if (out := outside(parts, corpus)).height:
         name, doc_id, end = out.select("chunk_id", "doc_id", "end").row(0)
         raise BadSource(
             f"{out.height} of chunks_{side} lie outside of the documents {side}: {name!r} ends at "

@@ -66,6 +66,13 @@ class Corpus:
         return found.item()
 
 
+def outside(chunks: pl.DataFrame, corpus: Corpus) -> pl.DataFrame:
+    """The chunks that lie in no document (length null), or end behind theirs."""
+    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
+    rows = chunks.join(lengths, on="doc_id", how="left", maintain_order="left")
+    return rows.filter(pl.col("length").is_null() | (pl.col("end") > pl.col("length")))
+
+
 class Passages(Sequence[str]):
     """Spans of documents as texts, cut out when asked for: a large corpus is not held twice."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.ship.retrieval.inputs import Corpus, Questions
+from aiops_lab.ship.retrieval.inputs import Corpus, Questions, outside
 from aiops_lab.sources.retrieval import read_chunks, read_hits
 from aiops_lab.tables import empty
 
@@ -40,9 +40,7 @@ def logged_hits(
     chunks, hits = read_chunks(source[0]), read_hits(source[1])
     hits = hits.join(asked.table, on="question_id", how="semi", maintain_order="left")
     chunks = chunks.join(hits, on="experiment_id", how="semi", maintain_order="left")
-    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
-    placed = chunks.join(lengths, on="doc_id", how="left")
-    amiss = placed.filter(pl.col("length").is_null() | (pl.col("end") > pl.col("length")))
+    amiss = outside(chunks, corpus)
     told = [
         ("logged", "warn", f"{experiment} is left out: {count} of its chunks lie outside of these "
          f"documents, {name!r} of {document!r} for one; are they of another version?")

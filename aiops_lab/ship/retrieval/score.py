@@ -20,6 +20,7 @@ from aiops_lab.ship.retrieval.inputs import (
     QUARANTINE,
     Corpus,
     Questions,
+    outside,
     read_corpus,
     read_questions,
 )
@@ -363,9 +364,7 @@ def _clusters(asked: Questions, cluster: str | None) -> pl.Series | None:
 
 def _within_documents(parts: pl.DataFrame, corpus: Corpus) -> None:
     """Refuse chunks that end behind their document."""
-    lengths = corpus.documents.select("doc_id", length=pl.col("text").str.len_chars())
-    out = parts.join(lengths, on="doc_id").filter(pl.col("end") > pl.col("length"))
-    if out.height:
+    if (out := outside(parts, corpus).drop_nulls("length")).height:
         name, end, length = out.select("chunk_id", "end", "length").row(0)
         raise BadSource(
             f"{out.height} chunks end behind their document: {name!r} at {end} of {length}; "
