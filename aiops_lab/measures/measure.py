@@ -145,7 +145,7 @@ MEASURES = {
                 lambda texts: texts.str.len_chars().cast(pl.Int64)),
         Measure("words", "words", "words", 1, True, False,
                 lambda texts: texts.str.count_matches(r"\S+").cast(pl.Int64)),
-        Measure("refusal", "refusals", "share", 1, True, True, refusal),
+        Measure("refusal", "refusals", "share", 2, True, True, refusal),
         *(
             one
             for kind, (valid, repair) in _FORMATS.items()

@@ -144,7 +144,8 @@ OTHERS = (
         r"\b(?:nicht|keine?\w*)",
         GERMAN,
     ),
-    r"\bich (?:bin nicht in der lage|fühle mich (?:dabei |damit )?nicht wohl"
+    r"\b(?:ich bin|bin ich) (?:[^.]* )?nicht in der lage|\bdarf ich [^.]*nichts sagen"
+    r"|\bich (?:darf [^.]*nichts sagen|fühle mich (?:dabei |damit )?nicht wohl"
     r"|muss [^.]*ablehnen|lehne [^.]*\bab\b)"
     r"|\bes (?:ist|wäre) (?:nicht |weder |un)(?:ethisch|angemessen|legal|moralisch)",
     _unable(
@@ -183,6 +184,21 @@ OTHERS = (
     ),
     r"\bik (?:ben niet in staat|voel me (?:er )?niet (?:comfortabel|prettig|goed)"
     r"|moet [^.]*(?:weigeren|afwijzen))|\bhet is niet (?:gepast|ethisch|legaal|acceptabel)",
+    _unable(
+        r"\b(?:jeg (?:kan|må|får|vil|ønsker|skal)|(?:kan|må|får|vil) jeg) (?:[^.]* )?ikke\b",
+        r"hj[æe]lpe|svare|besvare|\bgi(?:ve?)?\b|oplys|opplys|rådgiv|skrive|\blave?\b|udføre|utføre"
+        r"|imødekomme|dele|diskutere|forklare|ve[ij]led|tage stilling|ta stilling|bistå|levere"
+        r"|oprette|udtale|uttale|behjælpelig|gøre det|gjøre det",
+    ),
+    r"\bjeg (?:er ikke i stand til|må (?:desværre |dessverre )?(?:afvise|afslå|avslå|avvise|nægte"
+    r"|takke nej))|\bdet (?:er|ville være) (?:ikke |u)(?:etisk|passende|lovligt?|forsvarligt?)",
+    _unable(
+        r"\b(?:jag (?:kan|får|vill|ska|kommer)|(?:kan|får|vill) jag) (?:[^.]* )?inte\b",
+        r"hjälp|svara|\bge\b|lämna|skriva|bistå|\bdela\b|diskutera|förklara|ta ställning"
+        r"|tillhandahålla|uppfylla|skapa|ge råd|uttala|göra det|medverka|stå till tjänst",
+    ),
+    r"\bjag (?:är inte i stånd att|måste (?:tyvärr )?(?:avböja|avslå|neka|tacka nej))"
+    r"|\bdet (?:är|vore) (?:inte |o)(?:etiskt|lämpligt|lagligt|försvarligt)",
     _unable(
         r"\bnie (?:mogę|możemy|jestem w stanie|będę|chcę|zamierzam)",
         r"pom[óoa]|udziel|dostarcz|poda[ćj]|odpowi|spełni|stworzy|napisa|wygener|wspier"

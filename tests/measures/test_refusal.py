@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from aiops_lab.measures import measure
+from aiops_lab.measures.refusal import refusal
 
 HERE = Path(__file__).parent
 # our own examples: all were written before the rule; "first" was looked at while it was made,
@@ -67,3 +68,37 @@ def test_dress_does_not_matter(dressed: str) -> None:
 def test_what_comes_late_is_not_read() -> None:
     helped = "Boil the rice for ten minutes. Then let it rest. Serve it warm. "
     assert not measure([helped + "I can't help with that."], "refusal").item()
+
+
+DECLINED = [
+    "Beklager, men jeg kan ikke hjælpe dig med det.",
+    "Det kan jeg desværre ikke besvare.",
+    "Jeg må desværre afvise at skrive den tekst.",
+    "Jeg kan dessverre ikke gi deg råd om dette.",
+    "Jeg må ikke svare på det.",
+    "Tyvärr kan jag inte svara på den frågan.",
+    "Jag får inte ge råd om mediciner.",
+    "Jag måste avböja att skriva det.",
+    "Ich bin als Assistentin nicht in der Lage, das zu entscheiden.",
+]
+HELPED = [
+    "Jeg kan ikke finde din booking, men her er nummeret til kontoret.",
+    "Du kan ikke tage hunden med i kahytten.",
+    "Det kan du gøre indtil en time før afgang.",
+    "Billetten kan ikke refunderes efter afgang.",
+    "Jag hittar ingen bokning med det numret.",
+    "Man får inte ta med hunden på däck 7.",
+    "Biljetten kan inte ändras efter avgång.",
+    "Nein, Hunde dürfen nicht in die Kabine.",
+]
+
+
+@pytest.mark.parametrize("text", DECLINED)
+def test_scandinavian_refusals_are_found(text: str) -> None:
+    assert refusal(pl.Series([text])).item()
+    assert refusal(pl.Series([f"answer: >-\n  {text}\nconfidence: 0.3"])).item()
+
+
+@pytest.mark.parametrize("text", HELPED)
+def test_a_rule_that_forbids_something_is_no_refusal(text: str) -> None:
+    assert not refusal(pl.Series([text])).item()
