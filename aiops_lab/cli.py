@@ -98,11 +98,13 @@ def ingest(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read eval logs and tables into a lab; what is in it already is skipped.
+    """Read eval logs, traces and tables into a lab; what is in it already is skipped.
 
     Known formats: Inspect (.eval, .json), Promptfoo (JSON, JSONL), lm-evaluation-harness
     (results with samples), tables (CSV, JSONL, JSON, Parquet), and what a retrieval system logged
-    (tables of questions, chunks and hits; TREC runs and qrels).
+    (tables of questions, chunks and hits; TREC runs and qrels). Traces: OTLP of the collector
+    (JSON lines or documents, protobuf, zstd), the Python SDK's JSON, Phoenix's span lists, and a
+    change log (CSV with at, artefact, to_version).
 
     "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
     LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;
@@ -122,19 +124,27 @@ def ingest(
 @app.command()
 def status(lab: LabOption, as_json: JsonOption = False) -> None:
     """What is in a lab, and what could not be read."""
+    import polars as pl
+
     found = _existing(lab)
     runs = found.runs()
-    ingests, quarantine = found.table("ingests"), found.table("quarantine")
+    ingests, quarantine = found.sources(), found.table("quarantine")
     where = ingests.select("digest", "source_uri")
     troubles = quarantine.join(where, on="digest", how="left").select(
         "source_uri", "place", "reason"
     )
     replaced = ingests.drop_nulls("superseded_by").height
+    requests = (
+        found.scan("traffic")
+        .select(pl.len(), pl.col("day").min().alias("first"), pl.col("day").max().alias("last"))
+        .collect()
+    )
     if as_json:
         answer = {
             "lab": str(lab),
             "version": found.version,
             "sources": ingests.height,
+            "requests": requests["len"][0],
             "superseded": replaced,
             "runs": runs.drop("config").to_dicts(),
             "quarantined": troubles.to_dicts(),
@@ -144,6 +154,8 @@ def status(lab: LabOption, as_json: JsonOption = False) -> None:
     print(
         _printable(f"{lab}: version {found.version}, {ingests.height} sources, {runs.height} runs")
     )
+    if count := requests["len"][0]:
+        print(f"{count:,} requests from {requests['first'][0]} to {requests['last'][0]}")
     if replaced:
         print(f"{replaced} sources hold only runs that another file has more of")
     _print_table(

@@ -100,7 +100,8 @@ def unknown_unit(path: Path, reason: str | None = None) -> Unit:
     def read() -> Iterator[Batch]:
         kinds = ", ".join(sorted(DATA_SUFFIXES))
         raise BadSource(
-            reason or f"no reader knows this format; known are eval logs and tables ({kinds})"
+            reason
+            or f"no reader knows this format; known are eval logs, traces and tables ({kinds})"
         )
 
     uri = path.resolve().as_uri()

@@ -5,17 +5,29 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.errors import BadSource, LabError, NotComputable, UnknownRun
-from aiops_lab.ingest import Ingest, Progress, Unit, file_unit, frame_unit, ingest, unknown_unit
+from aiops_lab.ingest import (
+    ROLLUP,
+    Ingest,
+    Progress,
+    Unit,
+    file_unit,
+    frame_unit,
+    ingest,
+    unknown_unit,
+)
 from aiops_lab.settings import DEMO_GATE, TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
@@ -77,6 +89,35 @@ class Lab:
     def table(self, name: str) -> pl.DataFrame:
         """A canonical table."""
         return self.scan(name).collect()
+
+    def relation(self, name: str, engine: str | None = None, session: Any = None) -> Any:
+        """A canonical table as a frame of Polars, DuckDB or Spark, read when used.
+
+        Parameters
+        ----------
+        engine
+            ``polars``, ``duckdb`` or ``spark``; by default what ``[traffic]`` of ``lab.toml`` says.
+        session
+            A DuckDB connection or a Spark session; one of its own by default.
+
+        Raises
+        ------
+        BadSettings
+            The engine is not installed.
+        """
+        from aiops_lab.traffic.engines import relation
+
+        return relation(self._store, name, engine or self.settings.traffic.engine, session)
+
+    def sources(self) -> pl.DataFrame:
+        """The files and frames ingested: ``ingests`` without what only sums others up."""
+        return self.table("ingests").filter(pl.col("format").ne_missing(ROLLUP))
+
+    def daily(self) -> pl.DataFrame:
+        """The traffic summed up by day, metric and slice: the canonical table ``daily``."""
+        from aiops_lab.traffic.summaries import daily_of
+
+        return daily_of(self.table("hourly"))
 
     def runs(self) -> pl.DataFrame:
         """All runs, the oldest first: by start time, else by when they were ingested."""
@@ -198,7 +239,7 @@ class Lab:
         if format is not None:
             source_named(format)
         units = list(self._units(paths_or_frames, format, mapping, progress))
-        return ingest(self._store, units, progress)
+        return ingest(self._store, units, progress, self.settings.traffic.names())
 
     def _units(
         self,
@@ -313,7 +354,7 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
 
 
 def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
-    """The demo lab, built from the logs that come with the library; by default in the cache."""
+    """The demo lab, by default in the cache: eval logs, and sixteen weeks of simulated traffic."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(path or cache / "aiops-lab" / "demo")
     fresh = not (folder / SETTINGS).exists()
@@ -321,4 +362,12 @@ def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | No
     if fresh:
         (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
     lab.ingest(shipped("logs"), progress=progress)
+    traffic = folder / "traffic"
+    if not (traffic / "truth.json").exists():
+        if progress:
+            progress("traffic (simulated)", 0, 1)
+        program = shipped("traffic") / "simulate.py"
+        subprocess.run([sys.executable, str(program), str(traffic)], check=True, stdout=PIPE)
+    files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
+    lab.ingest(*files, progress=progress)
     return lab

@@ -56,6 +56,13 @@ TEMPLATE = """\
 # keep = 30                                # pages, or "90 days"
 # tell = ["$TEAM_CHANNEL"]                 # Apprise addresses: when it gets worse, when it recovers
 
+# Attributes of spans that tell what a request was about, where they have names of their own.
+# [traffic]
+# slice = "my.feature"
+# language = "my.language"
+# tenant = "my.customer"
+# engine = "duckdb"                        # what summarise(lab) runs on: polars, duckdb or spark
+
 # Secrets and personal data in reports: by default replaced where the lab holds traffic.
 # [redact]
 # on = true
@@ -164,6 +171,30 @@ class ReportRule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         raise ValueError(f'report {self.name!r}: keep is a number of pages or "N days"')
 
 
+class Traffic(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The attributes that tell a request's dimensions, where they have names of their own."""
+
+    tenant: str | None = None
+    slice: str | None = None
+    language: str | None = None
+    retrieval_version: str | None = None
+    parser_version: str | None = None
+    code_version: str | None = None
+    engine: str = "polars"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("polars", "duckdb", "spark"):
+            raise ValueError(f'engine is "polars", "duckdb" or "spark", not "{self.engine}"')
+
+    def names(self) -> dict[str, list[str]]:
+        """Column of a request -> the attribute that tells it."""
+        return {
+            name: [value]
+            for name in self.__struct_fields__
+            if name != "engine" and (value := getattr(self, name))
+        }
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
 
@@ -178,6 +209,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     prices: dict[str, Price] = {}
     gate: Gate = Gate()
     reports: list[ReportRule] = []
+    traffic: Traffic = Traffic()
     redact: Redact = Redact()
 
     def __post_init__(self) -> None:
@@ -228,5 +260,6 @@ def _with_nearest(message: str) -> str:
     struct = MetricRule if ".metrics" in place else Gate if ".gate" in place else Settings
     struct = Price if ".prices" in place else struct
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
+    struct = Traffic if ".traffic" in place else struct
     near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
     return f"{message}; did you mean {near[0]!r}?" if near else message

@@ -12,6 +12,7 @@ IN_CHECKOUT = {
     "logs": Path("data", "logs"),
     "handbook": Path("data", "handbook"),
     "handbook-next": Path("data", "handbook-next"),
+    "traffic": Path("data", "traffic"),
     "python_topics": Path("data", "python_topics"),
 }
 

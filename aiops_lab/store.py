@@ -75,6 +75,14 @@ class Store:
             return pl.LazyFrame(schema=_columns(table))
         return pl.scan_parquet([self.root / table / name for name in names], glob=False)
 
+    def files(self, table: str) -> list[str]:
+        """The Parquet files that hold a table's rows now, of listed attempts and others."""
+        delta = self._delta(table)
+        if delta is None:
+            return []
+        names = pl.DataFrame(delta.get_add_actions(flatten=True))["path"]
+        return [str(self.root / table / name) for name in names]
+
     def appended(
         self, table: str, within: tuple[str, datetime, datetime] | None = None
     ) -> pl.LazyFrame:

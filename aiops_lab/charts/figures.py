@@ -14,8 +14,8 @@ MOST_FIGURES = 200
 def figures(spec: Spec) -> Table | None:
     """What a Vega-Lite chart draws, as its tooltips name it; None where it holds no rows.
 
-    Of several layers, the one whose tooltips tell of the most rows; without tooltips, the fields of
-    the encodings. At most 200 rows.
+    Of several layers, the one whose tooltips tell all of the most rows; without tooltips, the
+    fields of the encodings. At most 200 rows.
 
     Examples
     --------
@@ -29,7 +29,8 @@ def figures(spec: Spec) -> Table | None:
         tips = _named(encoding.get("tooltip"))
         found = tips or {k: v for e in encoding.values() for k, v in _named(e).items()}
         titles = {field: name for field, name in found.items() if any(field in r for r in rows)}
-        best = max(best, (bool(tips), len(rows), rows, titles), key=lambda b: b[:2])
+        whole = [row for row in rows if all(row.get(field) is not None for field in titles)]
+        best = max(best, (bool(tips), len(whole), whole or rows, titles), key=lambda b: b[:2])
     if not best or not best[3]:
         return None
     *_, rows, titles = best

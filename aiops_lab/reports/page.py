@@ -248,8 +248,7 @@ def _computed(lab: Lab, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _sources(lab: Lab) -> list[str]:
     """Short digests of the sources that the lab shows."""
-    known = lab.scan("runs").select("source_digest").collect()["source_digest"].drop_nulls()
-    return known.unique(maintain_order=True).str.head(12).to_list()
+    return lab.sources()["digest"].unique(maintain_order=True).str.head(12).to_list()
 
 
 def _again(name: str, parameters: Mapping[str, Any]) -> str:

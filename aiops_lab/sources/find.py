@@ -12,16 +12,18 @@ from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.sources.contract import Source
 
 HEAD = 2**20
-DATA_SUFFIXES = {".eval", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"}
+DATA_SUFFIXES = {".eval", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".zst", ".pb"}
+ORDER = {"otlp": -1, "spans": -1, "table": 1}
+"""Traces are told by the first keys alone, so they are asked first; the generic reader last."""
 
 
 @cache
 def sources() -> dict[str, Source]:
-    """All readers by name; the generic table reader is asked last."""
+    """All readers by name, in the order in which they are asked."""
     found = {entry.name: entry.load() for entry in entry_points(group="aiops_lab.sources")}
     if "table" not in found:
         raise LabError("aiops-lab is not installed completely: no reader is registered")
-    return dict(sorted(found.items(), key=lambda item: item[0] == "table"))
+    return dict(sorted(found.items(), key=lambda item: ORDER.get(item[0], 0)))
 
 
 def source_named(name: str) -> Source:

@@ -62,7 +62,8 @@ def requests_of(
     if not spans.height:
         return empty("traffic")
     spans = spans.sort("started_at", "duration_s", descending=[False, True], nulls_last=True)
-    spans = _with_roots(spans).with_columns(**_told(names or {}))
+    spans = _with_roots(spans)
+    spans = spans.with_columns(**_told(spans["attributes"], names or {}))
     known = spans.group_by("trace_id", maintain_order=True).agg(_columns())
     root = pl.coalesce("root_output", "model_output")
     texts = known.select(root).to_series()
@@ -99,18 +100,22 @@ def _with_roots(spans: pl.DataFrame) -> pl.DataFrame:
     return spans
 
 
-def _told(names: Mapping[str, Sequence[str]]) -> dict[str, pl.Expr]:
+def _told(attributes: pl.Series, names: Mapping[str, Sequence[str]]) -> dict[str, pl.Expr]:
     """The dimensions and how an answer ended, out of the attributes and those of the sender."""
-    found = {}
-    for column, usual in DIMENSIONS.items():
-        keys = [*names.get(column, ()), *usual]
-        own = [_attribute(key) for key in keys]
-        sender = [_attribute(key, "otel.resource") for key in keys]
-        found[column] = pl.coalesce(*own, *sender)
-    model = pl.col("step") == "model"
-    found["finish"] = pl.when(model).then(pl.coalesce(*map(_attribute, FINISHED)))
+    wanted = {column: [*names.get(column, ()), *usual] for column, usual in DIMENSIONS.items()}
+    every = {f'"{key}"': key for keys in (*wanted.values(), FINISHED, SCORES) for key in keys}
+    # only names that occur at all are looked for in each span
+    marks = attributes.str.extract_many(list(every)).explode().unique()
+    there = {every[mark] for mark in marks.drop_nulls()}
+
+    def first(keys: Sequence[str], *within: str | None) -> pl.Expr:
+        held = [_attribute(key, part) for part in within for key in keys if key in there]
+        return pl.coalesce(*held, pl.lit(None, pl.String))
+
+    found = {column: first(keys, None, "otel.resource") for column, keys in wanted.items()}
+    found["finish"] = pl.when(pl.col("step") == "model").then(first(FINISHED, None))
+    score = first(SCORES, None).cast(pl.Float64, strict=False)
     retrieval = pl.col("step") == "retrieval"
-    score = pl.coalesce(*map(_attribute, SCORES)).cast(pl.Float64, strict=False)
     found["score"] = pl.when(retrieval & score.is_finite()).then(score)
     return found
 

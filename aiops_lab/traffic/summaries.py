@@ -29,6 +29,8 @@ MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval
 SLICES = ("slice", "language", "tenant", "model_served")
 ALL = "all"
 GAMMA = 1.01 / 0.99
+MOST_LABELS = 12
+"""So many labels of a score, the most frequent, are rates of their own."""
 KEY = ("hour", "metric", "slice", "stratum")
 
 
@@ -63,11 +65,11 @@ def hourly_of(
     """
     requests = nw.from_native(traffic).lazy()
     have = requests.collect_schema().names()
-    requests = requests.with_columns(hour=nw.col("at").dt.truncate("1h"))
     extra = {"error": ("status", nw.col("status") == "error"),
              "incomplete": ("complete", ~nw.col("complete"))}  # fmt: skip
     requests = requests.with_columns(
-        **{name: rule for name, (needs, rule) in extra.items() if needs in have}
+        hour=nw.col("at").dt.truncate("1h"),
+        **{name: rule for name, (needs, rule) in extra.items() if needs in have},
     )
     have = requests.collect_schema().names()
     rates = [name for name in RATES if name in have]
@@ -125,9 +127,10 @@ def _counted(
 ) -> pl.DataFrame:
     """A row an hour, metric and slice: all metrics in one pass over the requests."""
     rows, keys = _grouped(requests, column)
-    rows = rows.with_columns(**{f"{name} f": nw.col(name).cast(nw.Float64) for name in means})
-    rows = rows.with_columns(**{f"{name} s": nw.col(f"{name} f") ** 2 for name in means})
-    rows = rows.with_columns(**{f"{name} f": nw.col(name).cast(nw.Int64) for name in rates})
+    values = {f"{name} f": nw.col(name).cast(nw.Float64) for name in means}
+    values |= {f"{name} f": nw.col(name).cast(nw.Int64) for name in rates}
+    squares = {f"{name} s": nw.col(f"{name} f") ** 2 for name in means}
+    rows = rows.with_columns(one=nw.lit(1), **values).with_columns(one=nw.lit(1), **squares)
     found = _collected(
         rows.group_by(keys).agg(
             nw.len().alias("n"),
@@ -208,7 +211,27 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
         *KEY, *(pl.col(name).cast(pl.Int64) for name in ("n", "evaluated")), "weight", "sum",
         "sum_squares",
     )  # fmt: skip
-    return [counts, _bins(_named(bins, column))]
+    return [counts, _labelled(rows, column, keys), _bins(_named(bins, column))]
+
+
+def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
+    """Scores that are a label and no number: the share of each label, as rates."""
+    rows = rows.filter(nw.col("value").is_null() & ~nw.col("label").is_null())
+    found = _named(
+        _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events"))), column
+    )
+    totals = found.group_by(KEY).agg(pl.col("events").sum().alias("n"))
+    common = found.group_by("metric", "label").agg(pl.col("events").sum()).sort(
+        "events", "label", descending=[True, False]
+    ).group_by("metric", maintain_order=True).head(MOST_LABELS)  # fmt: skip
+    every = totals.join(common.select("metric", "label"), on="metric")
+    every = every.join(found.select(*KEY, "label", "events"), on=[*KEY, "label"], how="left")
+    return every.select(
+        "hour", pl.format("{}: {}", "metric", pl.col("label").str.head(40)).alias("metric"),
+        "slice", "stratum", pl.col("n").cast(pl.Int64),
+        pl.col("n").cast(pl.Int64).alias("evaluated"), pl.col("n").cast(pl.Float64).alias("weight"),
+        pl.col("events").fill_null(0).cast(pl.Int64),
+    )  # fmt: skip
 
 
 def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
@@ -236,7 +259,7 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
     )
     each = pl.col("weight") / pl.col("evaluated")
     total, squares = pl.col("weight").sum(), (pl.col("weight") * each).sum()
-    effective = total**2 / squares
+    effective = (total**2 / squares).round()
     several = pl.len() > 1
 
     def weighted(name: str) -> pl.Expr:
@@ -262,7 +285,7 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
     events = pl.when("events_given").then(pl.col("events")).when(
         pl.col("metric").is_in(truth)
     ).then(pl.col("sum").round())  # fmt: skip
-    days = days.with_columns(events=events, evaluated=pl.col("evaluated").round())
+    days = days.with_columns(events=events)
     return days.select(pl.col(c).cast(t) for c, t in DAILY.items()).sort(key)
 
 
@@ -290,7 +313,16 @@ DAILY = pl.Schema(
 def summarise(
     traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES
 ) -> pl.DataFrame:
-    """Summaries by day of any requests: see `hourly_of` and `daily_of`."""
+    """Summaries by day of any requests: see `hourly_of` and `daily_of`.
+
+    Parameters
+    ----------
+    traffic
+        The canonical table of any library that Narwhals knows, or a Lab: its traffic and online
+        scores are then summed up by the engine that ``lab.toml`` names.
+    """
+    if callable(relation := getattr(traffic, "relation", None)):
+        traffic, evaluations = relation("traffic"), relation("evaluations")
     return daily_of(hourly_of(traffic, evaluations, slices))
 
 

@@ -34,6 +34,7 @@ function fitted(spec, width) {
     return lines.length > 6 ? [...lines.slice(0, 5), "…"] : lines;
   };
   if (spec.usermeta && spec.usermeta.width === "container") spec.width = "container";
+  if (spec.usermeta && spec.usermeta.width === "rows" && spec.spec) spec.spec.width = Math.max(200, width - 70);
   const title = spec.title;
   if (title && typeof title === "object") {
     spec.title = { ...title, text: wrap([title.text].flat().join(" "), 17) };

@@ -130,7 +130,8 @@ def _placed(vectors: np.ndarray, seed: int) -> np.ndarray:
         flat = np.zeros((count, 2))
         flat[:, : min(2, vectors.shape[1])] = vectors[:, :2]
         return flat
-    start = PCA(2, random_state=seed).fit_transform(vectors)
+    with np.errstate(invalid="ignore"):  # all alike: the share of nothing
+        start = PCA(2, random_state=seed).fit_transform(vectors)
     start = start / (np.std(start[:, 0]) or 1.0) * 1e-4
     tsne = TSNE(
         2, perplexity=min(NEIGHBOURS, (count - 1) / 3), init=start, random_state=seed, n_jobs=1

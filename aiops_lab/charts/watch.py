@@ -1,0 +1,415 @@
+"""Pictures of behaviour over time: small multiples, who served, slices, what old alerts saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from aiops_lab.charts.cases import Cases, note
+from aiops_lab.charts.table import SIGNED, Table, table
+from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
+from aiops_lab.stats.texts import TextShift
+from aiops_lab.traffic.summaries import quantile
+from aiops_lab.watch.behaviour import ALL, Behaviour
+from aiops_lab.watch.event_words import day_words, label
+from aiops_lab.wording import figure, interval
+
+Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | Cases
+ROW = 92
+OTHER = "#e69f00"
+COLOURS = (BASELINE, CANDIDATE, OTHER, BETTER, WORSE, "#56b4e9", "#cc79a7")
+LATELY = 7
+"""So many days are what is told as now."""
+MOST_CHANGES = 12
+WRITTEN, UNWRITTEN = "written down", "only seen in the traffic"
+WORDS = 16
+CLEAR = 0.05
+
+
+def board(result: Behaviour) -> Table | Cases:
+    """At a glance: each metric of the whole traffic now, against its baseline."""
+    whole = result.series.filter(pl.col("slice").is_null() | (pl.col("slice") == ALL))
+    if not whole.height:
+        return note("No day of traffic could be summed up.")
+    alarmed = {
+        row["metric"]: row for row in result.alarms.to_dicts() if row["slice"] in (None, ALL)
+    }
+    inside = set(result.alarms.filter(pl.col("slice") != ALL)["metric"])
+    share = _shares(result)
+    rows = []
+    for (metric,), own in whole.group_by("metric", maintain_order=True):
+        last = own.sort("day").tail(LATELY)
+        expected = own["expected"].drop_nulls()
+        alarm = alarmed.get(metric)
+        state = "warn" if alarm or metric in inside else "ok"
+        watched = expected.len() > 0
+        rows.append(
+            {
+                "status": SIGNED[state if watched else "inconclusive"],
+                "metric": label(str(metric)),
+                f"last {LATELY} days": _mean(last["value"], metric in share),
+                "baseline": _mean(expected, metric in share) if watched else "not watched",
+                "since": day_words(alarm["since"])
+                if alarm
+                else "in a slice"
+                if metric in inside
+                else "–",
+            }
+        )  # fmt: skip
+    rows.sort(key=lambda row: row["since"] == "–")
+    count = len({row["metric"] for row in result.alarms.to_dicts()})
+    title = (
+        f"{count} of {len(rows)} metrics shifted"
+        if count
+        else f"None of {len(rows)} metrics shifted"
+    )
+    return table(pl.DataFrame(rows), title=title)
+
+
+def _mean(values: pl.Series, share: bool) -> str:
+    return figure(float(np.mean(values.to_numpy())), share=share)
+
+
+def _shares(result: Behaviour) -> set[str]:
+    return (
+        set(result.daily.drop_nulls("events")["metric"])
+        if "events" in result.daily.columns
+        else set()
+    )
+
+
+def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None = None) -> Picture:
+    """Metrics below each other on one line of time: days, what was expected, alarms, changes.
+
+    Parameters
+    ----------
+    where
+        The slice shown; the whole by default.
+    metrics
+        Those shown; by default up to 12, those that shifted first.
+    """
+    own = result.series.filter(pl.col("slice").fill_null(ALL) == where)
+    if not own.height:
+        return note(f"No metric was watched in {where}.")
+    shifted = result.alarms["metric"].unique(maintain_order=True).to_list()
+    known = own["metric"].unique(maintain_order=True).to_list()
+    first = [m for m in shifted if m in known]
+    if where != ALL and metrics is None:  # of a slice only what moved there
+        metrics = result.alarms.filter(slice=where)["metric"].unique(maintain_order=True).to_list()
+    names = list(metrics or [*first, *(m for m in known if m not in first)])
+    shown, rest = names[:MOST_ROWS], len(names) - MOST_ROWS
+    alarms = result.alarms.filter(
+        pl.col("metric").is_in(shown) & (pl.col("slice").fill_null(ALL) == where)
+    )
+    data, order = _rows(result, own.filter(pl.col("metric").is_in(shown)), alarms, shown)
+    values = [{k: v for k, v in row.items() if v is not None} for row in data.to_dicts()]
+    base = alt.Chart(alt.InlineData(values=values))
+    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
+    when = alt.Tooltip("day:T", format="%-d %b %Y")
+    day, alarm, change = (
+        base.transform_filter(alt.datum.kind == kind) for kind in ("day", "alarm", "change")
+    )
+    layers = [
+        change.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
+            x=x, tooltip=[alt.Tooltip("told:N", title="change"), when],
+            color=alt.Color("told_by:N", legend=None, scale=alt.Scale(
+                domain=[WRITTEN, UNWRITTEN], range=[BASELINE, OTHER])),
+        ),
+        day.mark_area(opacity=0.16, color=BASELINE).encode(
+            x=x, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
+        ),
+        alarm.mark_rect(opacity=0.25, color=WORSE).encode(
+            x=alt.X("day:T", title=None), x2="last:T"
+        ),
+        day.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=x, y=y),
+        day.mark_point(filled=True).encode(
+            x=x, y=y,
+            size=alt.condition("datum.fired", alt.value(90), alt.value(10)),
+            shape=alt.condition("datum.fired", alt.value("triangle-up"), alt.value("circle")),
+            color=alt.condition("datum.fired", alt.value(WORSE), alt.value(CANDIDATE)),
+            tooltip=["row:N", when, alt.Tooltip("value:Q", format=".3~g"),
+                     alt.Tooltip("low:Q", title="expected from", format=".3~g"),
+                     alt.Tooltip("high:Q", title="to", format=".3~g")],
+        ),
+    ]  # fmt: skip
+    count = alarms["metric"].n_unique()
+    title = f"{count} of {len(shown)} metrics shifted" if count else "Nothing shifted"
+    title += "" if where == ALL else f" in {where.replace('=', ' ', 1)}"
+    subtitle = (
+        "Line: a day's figure. Grey: where 95 % of days lie while nothing changes. Vermilion: the "
+        "alarm, and the days it may have begun. Dashed: changes, amber where only the traffic "
+        "tells of them"
+    )
+    if rest > 0:
+        subtitle += f". {rest} more metrics stand in the table above"
+    header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
+    return (
+        alt.layer(*layers)
+        .properties(width=600, height=ROW)
+        .facet(row=alt.Row("row:N", sort=order, title=None, header=header), spacing=8)
+        .resolve_scale(y="independent")
+        .properties(title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"})
+    )
+
+
+def _rows(
+    result: Behaviour, days: pl.DataFrame, alarms: pl.DataFrame, shown: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """What small multiples draw, a row a day, an alarm's days, or a change; and their order."""
+    share = _shares(result)
+    called = {name: label(name) + (" (%)" if name in share else "") for name in shown}
+    scale = pl.when(pl.col("metric").is_in(list(share))).then(100.0).otherwise(1.0)
+    fired = alarms.select("metric", "day", fired=pl.lit(True))
+    figures = [(pl.col(name) * scale).round_sig_figs(4) for name in ("value", "low", "high")]
+    parts = [
+        days.join(fired, on=["metric", "day"], how="left").select(
+            "metric", "day", *figures, pl.col("fired"), kind=pl.lit("day")
+        ),
+        alarms.select(
+            "metric", pl.col("since_low").alias("day"), last=pl.col("since_high")
+            + pl.duration(days=1), kind=pl.lit("alarm"),
+        ),
+        pl.DataFrame({"metric": list(shown)}).join(_changes(result), how="cross").with_columns(
+            kind=pl.lit("change")
+        ),
+    ]  # fmt: skip
+    data = pl.concat(parts, how="diagonal").with_columns(
+        row=pl.col("metric").replace_strict(called, return_dtype=pl.String)
+    )
+    local = pl.col("day", "last").dt.strftime("%Y-%m-%dT00:00:00")  # as Vega reads it
+    return data.drop("metric").with_columns(local), list(called.values())
+
+
+def _changes(result: Behaviour) -> pl.DataFrame:
+    """The changes that are drawn: those nearest to what happened."""
+    days = result.events["since"].to_list()
+    away = [
+        min((abs((at.date() - day).days) for day in days), default=0) for at in result.changes["at"]
+    ]
+    rows = result.changes.with_columns(away=pl.Series(away, dtype=pl.Int64))
+    rows = rows.sort("away", "at", maintain_order=True).head(MOST_CHANGES)
+    known = {name: pl.col(name).fill_null("") for name in ("name", "author", "note")}
+    what = pl.format(
+        "{} {}: {} to {}; {} {}", "artefact", known["name"], pl.col("from_version").fill_null("?"),
+        pl.col("to_version").fill_null("?"), known["author"], known["note"],
+    )  # fmt: skip
+    told_by = pl.when("logged").then(pl.lit(WRITTEN)).otherwise(pl.lit(UNWRITTEN))
+    return rows.select(day=pl.col("at").dt.date(), told=what, told_by=told_by)
+
+
+def events(result: Behaviour) -> Table | Cases:
+    """What happened, the newest first: what moved, since when, in which step, beside what."""
+    if not result.events.height:
+        return note("Nothing happened that the detectors are sure of.")
+    rows = [
+        {"since": day_words(row["since"]), "found on": day_words(row["day"]),
+         "what": row["headline"],
+         "step": row["step"], "alarms": row["alarms"]}
+        for row in result.events.sort("since", descending=True).to_dicts()
+    ]  # fmt: skip
+    return table(pl.DataFrame(rows), title=f"{len(rows)} event{'s' if len(rows) > 1 else ''}")
+
+
+def changes(result: Behaviour) -> Table | Cases:
+    """The change log: what was written down, and what only the traffic tells of."""
+    if not result.changes.height:
+        return note("No change was written down, and no version changed in the traffic.")
+    rows = result.changes.sort("at", descending=True).select(
+        pl.col("at").dt.strftime("%-d %b %Y %H:%M UTC").alias("at"), "artefact", "name",
+        pl.col("from_version").alias("from"), pl.col("to_version").alias("to"),
+        pl.when("logged").then(pl.coalesce("author", pl.lit("written down"))).otherwise(
+            pl.lit(UNWRITTEN)).alias("by"), "note",
+    )  # fmt: skip
+    unseen = result.changes.filter(~pl.col("logged")).height
+    return table(rows, title=f"{rows.height} changes; {unseen} of them nobody wrote down")
+
+
+def served(result: Behaviour, name: str = "model_served") -> Picture:
+    """Who answered: the share of each version by day."""
+    own = result.versions.filter(name=name)
+    if not own.height:
+        return note(f"The traffic does not tell {name.replace('_', ' ')}.")
+    top = own.group_by("version").agg(pl.col("share").sum()).sort("share", descending=True)
+    names = top["version"].head(len(COLOURS) - 1).to_list()
+    shown = own.with_columns(
+        version=pl.when(pl.col("version").is_in(names)).then("version").otherwise(pl.lit("others"))
+    ).group_by("day", "version").agg(
+        (pl.col("share").sum() * 100).round(2)
+    ).sort("day", "version")  # fmt: skip
+    present = [n for n in [*names, "others"] if n in shown["version"]]
+    first = own.group_by("version").agg(pl.col("day").min()).sort("day")
+    newest, day = first.row(-1)
+    what = name.replace("_", " ").capitalize()
+    title = f"{what}: {newest} since {day_words(day)}"
+    if first.height == 1:
+        return note(f"{what}: {newest} all the time.")
+    return alt.Chart(shown).mark_bar().encode(
+        x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6),
+                timeUnit="yearmonthdate", bandPosition=0),
+        y=alt.Y("share:Q", title="requests (%)", scale=alt.Scale(domain=[0, 100])),
+        color=alt.Color("version:N", scale=alt.Scale(
+                            domain=present, range=list(COLOURS[:len(present)])),
+                        legend=alt.Legend(columns=2, labelLimit=300)),
+        tooltip=[alt.Tooltip("day:T", format="%-d %b %Y"), "version:N",
+                 alt.Tooltip("share:Q", format=".1f")],
+    ).properties(width="container", height=150, title=alt.TitleParams(
+        title, subtitle="The share of each version in a day's requests"))  # fmt: skip
+
+
+def slices(result: Behaviour) -> Table | Cases:
+    """Every slice that was watched, those that shifted first."""
+    share = _shares(result)
+    rows = []
+    alarmed = {(row["metric"], row["slice"]): row for row in result.alarms.to_dicts()}
+    recent = (
+        result.series.sort("day").group_by("metric", "slice", maintain_order=True)
+        .agg(pl.col("value").tail(LATELY).mean(), pl.col("expected").mean())
+    )  # fmt: skip
+    for row in recent.to_dicts():
+        alarm = alarmed.get((row["metric"], row["slice"]))
+        size = "–"
+        if alarm:
+            size = interval(alarm["low"], alarm["high"], share=alarm["share"])
+        rows.append(
+            {"status": SIGNED["warn" if alarm else
+                              "inconclusive" if row["expected"] is None else "ok"],
+             "metric": label(row["metric"]), "slice": row["slice"] or ALL,
+             "baseline": figure(row["expected"], share=row["metric"] in share),
+             f"last {LATELY} days": figure(row["value"], share=row["metric"] in share),
+             "change": size, "since": day_words(alarm["since"]) if alarm else "–"}
+        )  # fmt: skip
+    if not rows:
+        return note("No slice was watched.")
+    rows.sort(key=lambda row: row["since"] == "–")
+    return table(pl.DataFrame(rows), title=f"{len(alarmed)} of {len(rows)} series shifted")
+
+
+def old_alerts(result: Behaviour) -> Picture:
+    """Latency and errors, which classic alerts watch: what they would have said meanwhile."""
+    own = result.daily.filter(pl.col("slice").fill_null(ALL) == ALL)
+    if "bins" not in own.columns:
+        return note("Latency is not known by day.")
+    late = own.filter(pl.col("metric") == "latency_s", pl.col("bins").is_not_null())
+    failed = own.filter(pl.col("metric") == "error", pl.col("evaluated") > 0)
+    rows = [
+        {"day": row["day"], "what": "latency, 95 % of requests below (s)",
+         "value": quantile(row["bins"], 0.95)}
+        for row in late.to_dicts()
+    ] + [
+        {"day": row["day"], "what": "requests that failed (%)",
+         "value": 100 * (row["events"] or 0) / row["evaluated"]}
+        for row in failed.to_dicts()
+    ]  # fmt: skip
+    if not rows:
+        return note("Neither latency nor errors are known by day.")
+    data = pl.DataFrame(rows).sort("day")
+    usual = data.group_by("what", maintain_order=True).agg(
+        low=pl.col("value").head(30).median() * 0, high=pl.col("value").head(30).max() * 1.5
+    )
+    silent = data.join(usual, on="what").filter(pl.col("value") > pl.col("high")).height == 0
+    title = (
+        "Alerts on latency and errors would have stayed silent"
+        if silent
+        else "Latency or errors rose too"
+    )
+    layer = alt.layer(
+        alt.Chart(data).mark_line(color=BASELINE).encode(
+            x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6)),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3)),
+            tooltip=[alt.Tooltip("day:T", format="%-d %b %Y"), "what:N",
+                     alt.Tooltip("value:Q", format=".3~g")],
+        )
+    ).properties(width=600, height=ROW)  # fmt: skip
+    subtitle = "Silent: never above one and a half times the worst of the first 30 days"
+    return layer.facet(
+        row=alt.Row("what:N", title=None, header=alt.Header(
+            labelAngle=0, labelOrient="top", labelAnchor="start")),
+        spacing=8,
+    ).resolve_scale(y="independent").properties(
+        title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"}
+    )  # fmt: skip
+
+
+def fired(result: Behaviour, histories: Sequence[tuple[Any, Behaviour]]) -> Table:
+    """What would have been said on earlier days: on each, the verdict then."""
+    rows = [
+        {"on": day_words(day), "status": SIGNED[then.verdict.status],
+         "said": then.verdict.headline}
+        for day, then in histories
+    ]  # fmt: skip
+    return table(pl.DataFrame(rows), title="What would have fired")
+
+
+def words(shift: TextShift | None) -> Picture:
+    """The words that answers hold more or less often than before."""
+    if shift is None:
+        return note("There are too few answers with texts on both sides to compare.")
+    told = f"told apart with an AUC of {shift.auc:.2f} (p {_p(shift.p_value)})"
+    counts = f"{shift.n_before:,} answers before, {shift.n_after:,} since"
+    clear = shift.words.filter(pl.col("p_adjusted") < CLEAR).head(WORDS)
+    if shift.p_value >= CLEAR or not clear.height:
+        return note(f"The texts of answers did not clearly change: {told}; {counts}.")
+    rows = clear.with_columns(
+        pl.col("before", "after") * 100, more=pl.col("difference") > 0
+    ).sort("difference", descending=True)  # fmt: skip
+    order = rows["word"].to_list()
+    y = alt.Y("word:N", sort=order, title=None)
+    base = alt.Chart(rows).encode(
+        y=y,
+        tooltip=["word:N", alt.Tooltip("before:Q", title="before (%)", format=".1f"),
+                 alt.Tooltip("after:Q", title="since (%)", format=".1f")],
+    )  # fmt: skip
+    colour = alt.condition("datum.more", alt.value(CANDIDATE), alt.value(BASELINE))
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(
+            x=alt.X("before:Q", title="answers that hold the word (%)"), x2="after:Q", color=colour
+        ),
+        base.mark_point(filled=False, color=BASELINE, size=50).encode(x="before:Q"),
+        base.mark_point(filled=True, size=60).encode(x="after:Q", color=colour),
+    ]
+    title = f"Answers read otherwise: {told}"
+    return alt.layer(*layers).properties(
+        width="container", height=22 * rows.height + 20,
+        title=alt.TitleParams(title, subtitle=f"Ring: before; dot: since. {counts}"),
+    )  # fmt: skip
+
+
+def _p(value: float) -> str:
+    return "below 0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def power(result: Behaviour) -> Table | Cases:
+    """What would have been found of each metric, and what could not be watched."""
+    whole = pl.col("slice").is_null() | (pl.col("slice") == ALL)
+    rows = [
+        {"status": SIGNED["ok" if row["seen"] else "inconclusive"], "metric": label(row["metric"]),
+         "a day": figure(row["n"]),
+         "a move": f"{figure(row['before'], share=row['share'])} to "
+                   f"{figure(row['after'], share=row['share'])}",
+         "would be found in": f"{row['days']:,.0f} days" if row["seen"] and row["days"] else
+                              "not so far"}
+        for row in result.power.filter(whole).to_dicts()
+    ]  # fmt: skip
+    if not rows:
+        return note("Nothing could be watched.")
+    parts = result.power.filter(~whole)
+    title = "What would have been found of the whole traffic"
+    if parts.height:
+        title += f"; of {parts['seen'].sum()} of {parts.height} slices a large shift would be"
+    return table(pl.DataFrame(rows), title=title)
+
+
+def unwatched(result: Behaviour) -> Table | Cases:
+    """What could not be watched, or not well."""
+    rows = result.checks.filter(pl.col("status") != "ok", pl.col("check") != "power")
+    if not rows.height:
+        return note("Every series with traffic was watched.")
+    return table(
+        rows.select("metric", "slice", "check", "detail"),
+        title=f"{rows.height} not watched, or not well",
+    )

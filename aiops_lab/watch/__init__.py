@@ -1,0 +1,1 @@
+"""Stage "watch": did what runs in production shift, since when, and by how much?"""

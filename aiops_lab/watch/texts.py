@@ -1,0 +1,71 @@
+"""What answers say now that they did not say before, and the other way round."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.stats.texts import FEWEST, TextShift, text_shift
+
+DAYS = 14
+SKIPPED = 3
+"""So many days before a shift are passed over: it may have begun by then."""
+
+
+def changed_texts(
+    lab: Any, since: dt.date | None = None, where: str | None = None, *, days: int = DAYS,
+    seed: int = 0,
+) -> TextShift | None:  # fmt: skip
+    """Answers of the days before a day against those since: can they be told apart, and how?
+
+    Parameters
+    ----------
+    lab
+        A Lab.
+    since
+        The first day of the new ones; by default the last 14 days are new.
+    where
+        A slice, ``language=de``.
+    days
+        So many days of each side; the three before `since` are passed over.
+
+    Returns
+    -------
+    TextShift or None
+        None where there are fewer than 20 answers on a side.
+    """
+    rows = lab.scan("traffic").filter(pl.col("day").is_not_null())
+    if where is not None and where != "all":
+        column, between, value = where.partition("=")
+        if not between or column not in rows.collect_schema().names():
+            raise BadSettings(f"a slice reads column=value, not {where!r}")
+        rows = rows.filter(pl.col(column).cast(pl.String) == value)
+    last = rows.select(pl.col("day").max()).collect().item()
+    if last is None:
+        return None
+    assert isinstance(last, dt.date)
+    since = since or last - dt.timedelta(days=days - 1)
+    assert isinstance(since, dt.date)
+    old = pl.col("day").is_between(
+        since - dt.timedelta(days=days + SKIPPED), since - dt.timedelta(days=SKIPPED + 1)
+    )
+    new = pl.col("day").is_between(since, since + dt.timedelta(days=days - 1))
+    picked = rows.filter(old | new).select("trace_id", new=pl.col("day") >= since)
+    answers = (
+        lab.scan("spans")
+        .filter(pl.col("step") == "model", pl.col("output").is_not_null())
+        .select("trace_id", "started_at", "output")
+        .join(picked, on="trace_id")
+        .sort("started_at", "trace_id")
+        .unique("trace_id", keep="last", maintain_order=True)
+        .collect()
+    )
+    before, after = (
+        answers.filter(pl.col("new") == side)["output"].to_list() for side in (False, True)
+    )
+    if min(len(before), len(after)) < FEWEST:
+        return None
+    return text_shift(before, after, seed=seed)

@@ -1,0 +1,117 @@
+"""Single requests worth looking at: typical, slow, failing and refused ones, step by step."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+
+KINDS = ("typical", "slow", "failing", "refused")
+STEPS = {
+    "kind": pl.String, "trace_id": pl.String, "span_id": pl.String, "depth": pl.Int64,
+    "step": pl.String, "name": pl.String, "begins": pl.Float64, "ends": pl.Float64,
+    "status": pl.String, "input": pl.String, "output": pl.String,
+}  # fmt: skip
+DEEPEST = 20
+
+
+def pick_traces(
+    lab: Any,
+    *,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    where: str | None = None,
+    most: int = 2,
+) -> pl.DataFrame:
+    """Some requests of each kind, with their steps in order.
+
+    Parameters
+    ----------
+    lab
+        A Lab.
+    since, until
+        The days to look at; all by default.
+    where
+        A slice, ``language=de``.
+    most
+        So many of each kind: the ones nearest to the median latency; the slowest; the latest that
+        failed (the request, a tool or its parser); the latest that were refused.
+
+    Returns
+    -------
+    pl.DataFrame
+        kind, trace_id, span_id, depth, step, name, begins and ends (seconds from the request's
+        first span), status, input, output: a row a span.
+    """
+    rows = lab.scan("traffic").filter(pl.col("at").is_not_null())
+    if since is not None:
+        rows = rows.filter(pl.col("day") >= since)
+    if until is not None:
+        rows = rows.filter(pl.col("day") <= until)
+    if where is not None:
+        column, between, value = where.partition("=")
+        if not between or column not in rows.collect_schema().names():
+            raise BadSettings(f"a slice reads column=value, not {where!r}")
+        rows = rows.filter(pl.col(column).cast(pl.String) == value)
+    known = rows.select(
+        "trace_id", "at", "latency_s", "refusal",
+        failed=pl.any_horizontal(
+            pl.col("status") == "error", pl.col("tool_error"), pl.col("parse_error")
+        ),
+    ).collect()  # fmt: skip
+    picked = pl.concat(
+        [known.select("trace_id", kind=pl.lit(None, pl.String)).clear()]
+        + [
+            own.head(most).select("trace_id", kind=pl.lit(kind))
+            for kind, own in zip(KINDS, _ranked(known), strict=True)
+        ]
+    ).unique("trace_id", keep="first", maintain_order=True)
+    return _steps(lab, picked)
+
+
+def _ranked(known: pl.DataFrame) -> list[pl.DataFrame]:
+    timed = known.drop_nulls("latency_s")
+    median = timed["latency_s"].median()
+    good = timed.filter(~pl.col("failed").fill_null(False) & ~pl.col("refusal").fill_null(False))
+    away = (pl.col("latency_s") - (median or 0)).abs()  # pyright: ignore[reportOperatorIssue]
+    latest = known.sort("at", descending=True)
+    return [
+        good.sort(away, "trace_id"),
+        timed.sort("latency_s", "trace_id", descending=[True, False]),
+        latest.filter("failed"),
+        latest.filter("refusal"),
+    ]
+
+
+def _steps(lab: Any, picked: pl.DataFrame) -> pl.DataFrame:
+    own = pl.col("trace_id").is_in(picked["trace_id"].implode())
+    spans = lab.scan("spans").filter(own).collect().join(picked, on="trace_id")
+    if not spans.height:
+        return pl.DataFrame(schema=STEPS)
+    first = pl.col("started_at").min().over("trace_id")
+    begins = (pl.col("started_at") - first).dt.total_microseconds() / 1e6
+    spans = spans.with_columns(begins=begins.fill_null(0.0), depth=_depth(spans)).with_columns(
+        ends=pl.col("begins") + pl.col("duration_s").fill_null(0.0)
+    )
+    order = pl.col("trace_id").replace_strict(
+        dict(zip(picked["trace_id"], range(picked.height), strict=True)), return_dtype=pl.Int64
+    )
+    rows = spans.sort(order, "begins", "depth", "span_id")
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in STEPS.items())
+
+
+def _depth(spans: pl.DataFrame) -> pl.Series:
+    """How many known spans stand above each; a circle ends."""
+    parents = {
+        (t, s): (t, p) for t, s, p in spans.select("trace_id", "span_id", "parent_id").rows()
+    }
+    depths = []
+    for key in spans.select("trace_id", "span_id").rows():
+        depth, above = 0, parents.get(key)
+        while above in parents and depth < DEEPEST:
+            depth, above = depth + 1, parents[above]
+        depths.append(depth)
+    return pl.Series(depths, dtype=pl.Int64)
