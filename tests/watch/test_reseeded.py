@@ -1,0 +1,93 @@
+"""Demos of other seeds: is what was planted found, where and when? WHOLE=1 takes fifty.
+
+The demo has about 300 requests a day, so a slice has some fifty of them: of three more refusals a
+day none can say to the day when they began. Held are the place and the days in `since_low` to
+`since_high`; how often `since` lies within two days is printed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from scipy import stats
+
+from aiops_lab import watch_behaviour
+from tests.conftest import WHOLE
+from tests.watch.reseeded import day, written
+
+pytestmark = pytest.mark.slow
+SEEDS = range(301, 351) if WHOLE else range(301, 309)
+METRICS = {"refusals": "refusal", "yaml_invalid": "yaml_valid", "ungrounded": "grounded",
+           "thumbs_up": "thumbs_up"}  # fmt: skip
+STEPS, SLOW = ("silent_swap", "prompt_change"), ("ageing_index", "slow_decline")
+
+
+def falls_short(count: int, bound: float, runs: int) -> bool:
+    """Does the one-sided 99 % binomial bound exclude a share of `bound` or more?"""
+    return bool(stats.binom.cdf(count, runs, bound) < 0.01)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What became of every planted incident."""
+    rows = []
+    for seed in SEEDS:
+        daily, truth = written(tmp_path_factory.mktemp("demo"), seed)
+        result = watch_behaviour(daily)
+        for incident in truth["incidents"]:
+            where = "=".join(next(iter(incident["where"].items()), ("all",)))
+            metric = METRICS.get(incident["metric"])
+            own = result.alarms.filter(metric=metric or "", slice=where).to_dicts()
+            began = day(incident)
+            rows.append(
+                {
+                    "seed": seed, "kind": incident["kind"], "known": metric is not None,
+                    "found": bool(own),
+                    "held": any(r["since_low"] <= began <= r["since_high"] for r in own),
+                    "near": any(abs((r["since"] - began).days) <= 2 for r in own),
+                    "event": result.events.filter(metric=metric or "", slice=where).height > 0,
+                    "mixed": result.alarms.filter(
+                        pl.col("metric") == "refusal",
+                        pl.col("slice") == f"slice={truth['parameters']['growing']}",
+                    ).height > 0,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def test_steps_are_found_in_their_place_and_their_days_held(found: list[dict[str, Any]]) -> None:
+    steps = [row for row in found if row["kind"] in STEPS]
+    count = {name: sum(r[name] for r in steps) for name in ("found", "held", "near", "event")}
+    for kind in STEPS:
+        near = [row["near"] for row in steps if row["kind"] == kind]
+        print(f"{kind}: dated within two days {sum(near)} of {len(near)}")
+    print(f"{len(steps)} steps: {count}")
+    assert not falls_short(count["found"], 0.9, len(steps))
+    assert not falls_short(count["held"], 0.9, len(steps))
+
+
+def test_the_days_of_slow_declines_are_held(found: list[dict[str, Any]]) -> None:
+    slow = [row for row in found if row["kind"] in SLOW and row["known"] and row["found"]]
+    held = sum(row["held"] for row in slow)
+    print(f"{held} of {len(slow)} slow declines held")
+    assert slow
+    assert not falls_short(held, 0.9, len(slow))
+
+
+def test_a_slice_that_only_grows_does_not_alarm(found: list[dict[str, Any]]) -> None:
+    mixes = [row for row in found if row["kind"] == "mix_change"]
+    alarms = sum(row["mixed"] for row in mixes)
+    print(f"{alarms} of {len(mixes)} growing slices alarmed")
+    assert not stats.binom.sf(alarms - 1, len(mixes), 0.05) < 0.01
+
+
+def test_clean_histories_keep_the_promise(tmp_path: Path) -> None:
+    alarms = 0
+    for seed in SEEDS:
+        daily, _ = written(tmp_path / str(seed), seed + 1_000, "weekly_cycle")
+        alarms += watch_behaviour(daily).alarms.height > 0
+    print(f"{alarms} of {len(SEEDS)} clean demos of 44 series alarmed")
+    assert not stats.binom.sf(alarms - 1, len(SEEDS), 0.05) < 0.01
