@@ -84,6 +84,8 @@ def file_unit(parts: list[Path], source: Source, mapping: Mapping) -> Unit:
     if source.name in ("table", "retrieval") and mapping:
         digest = _text_digest(digest + compact(mapping))
     path = parts[0]
+    if source.name == "retrieval":  # an experiment is called after its folder
+        digest = _text_digest(digest + path.resolve().parent.name)
     return Unit(
         name=str(path),
         uri=path.resolve().as_uri(),

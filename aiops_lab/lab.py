@@ -109,6 +109,14 @@ class Lab:
 
         return relation(self._store, name, engine or self.settings.traffic.engine, session)
 
+    def relations(self, *names: str) -> list[Any]:
+        """Some canonical tables in one session of the engine that ``lab.toml`` names."""
+        from aiops_lab.traffic.engines import session
+
+        engine = self.settings.traffic.engine
+        held = session(engine)
+        return [self.relation(name, engine, held) for name in names]
+
     def sources(self) -> pl.DataFrame:
         """The files and frames ingested: ``ingests`` without what only sums others up."""
         return self.table("ingests").filter(pl.col("format").ne_missing(ROLLUP))

@@ -29,6 +29,8 @@ BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
 REPLACED = ("traffic", "hourly", "evaluations", "changes")
 """Tables of which a later row of a key stands for an earlier one."""
+BY_SOURCE = ("questions", "chunks", "hits")
+"""Tables of which a file that is ingested again after it changed replaces all its rows."""
 OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
 
@@ -183,6 +185,11 @@ class Store:
             rows = rows.join(shown.lazy(), on=keys, how="inner", maintain_order="left")
             if shown["run_id"].is_duplicated().any():
                 rows = _added_up(rows, table)
+        elif table in BY_SOURCE:
+            # a file that was corrected says all that it says anew
+            last = listed.sort("at").unique("source_uri", keep="last").select("attempt")
+            rows = rows.join(last.lazy(), on="attempt", how="semi")
+            rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         elif table in REPLACED:
             order = listed.sort("at").select("attempt").with_row_index("nth")
             rows = rows.join(order.lazy(), on="attempt", how="inner").sort("nth")

@@ -11,6 +11,7 @@ from aiops_lab.charts.cases import Case, Cases, note
 from aiops_lab.charts.passages import in_text
 from aiops_lab.charts.retrieval import OTHER, Picture, hits_of
 from aiops_lab.charts.theme import BETTER, CANDIDATE, WORSE
+from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.ship.retrieval.writer import (
     CASES,
@@ -36,7 +37,10 @@ def quarters(result: Retrieval, answers: Any = "", experiment: str | None = None
     answers = answers_to(result, answers)
     if answers is None:
         return note(UNANSWERED)
-    rows = retriever_or_writer(result, answers, experiment)
+    try:
+        rows = retriever_or_writer(result, answers, experiment)
+    except BadSettings as error:
+        return note(f"The answers cannot be laid beside the hits: {error}.")
     counts = dict(rows["case"].value_counts().iter_rows())
     judged = rows.height - counts.get(UNJUDGED, 0)
     if not judged:
@@ -88,7 +92,10 @@ def failures(result: Retrieval, answers: Any = "", experiment: str | None = None
     answers = answers_to(result, answers)
     if answers is None:
         return note(UNANSWERED)
-    rows = retriever_or_writer(result, answers, experiment)
+    try:
+        rows = retriever_or_writer(result, answers, experiment)
+    except BadSettings:
+        return note("Give the answers a column experiment_id: whose hits they were written from.")
     name = rows["experiment_id"][0] if rows.height else ""
     texts = dict(result.questions.select("question_id", "text").iter_rows())
     ranked = rows.to_dicts()

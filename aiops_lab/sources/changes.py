@@ -24,8 +24,7 @@ def is_log(columns: set[str]) -> bool:
 def sniff(path: Path, head: bytes) -> bool:
     """Whether the header of a CSV or TSV is that of a change log."""
     first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace")
-    between = "\t" if "\t" in first else ","
-    return is_log({name.strip(' "\r') for name in first.split(between)})
+    return any(is_log({name.strip(' "\r') for name in first.split(between)}) for between in ",;\t")
 
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
@@ -45,20 +44,27 @@ def from_table(frame: pl.DataFrame) -> Batch:
         raise BadSource("a change log has at, artefact and to_version")
     if frame.schema["at"] == pl.String:
         text = pl.col("at").str.strip_chars()
-        at = text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        zoned = text.str.replace(r"[zZ]$", "+00:00").str.replace(" ", "T", literal=True)
+        at = pl.coalesce(
+            *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.convert_time_zone("UTC")
+              for f in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")),
+            *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+              for f in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")),
+            text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+            .dt.replace_time_zone("UTC"),
+        )  # fmt: skip
     else:
         at = pl.col("at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         at = pl.col("at") if frame.schema["at"] == TIME else at
-    rows = frame.with_columns(at=at).with_row_index("row", 1)
+    rows = frame.with_columns(at=at).with_row_index("_place", 1)
     bad = rows.filter(pl.col("at").is_null())
     problems = [
         Problem(f"row {row}", f"at: {str(value)[:60]!r} is no time")
-        for row, value in zip(bad["row"], frame["at"].gather(bad["row"] - 1), strict=True)
+        for row, value in zip(bad["_place"], frame["at"].gather(bad["_place"] - 1), strict=True)
     ]
     rows = rows.filter(pl.col("at").is_not_null())
     if "change_id" not in rows.columns:
-        said = rows.select(pl.concat_str(pl.exclude("row").cast(pl.String), separator="|",
-                                         ignore_nulls=True)).to_series()  # fmt: skip
+        said = rows.select(pl.struct(pl.exclude("_place")).struct.json_encode()).to_series()
         rows = rows.with_columns(
             change_id=pl.Series([digest(text)[:16] for text in said], dtype=pl.String)
         )

@@ -36,8 +36,10 @@ class Asked(NamedTuple):
     others: dict[str, Any]
 
 
-def read_asked(source: Any) -> tuple[list[Asked], list[tuple[str, str]]]:
+def read_asked(source: Any, *, apart: bool = False) -> tuple[list[Asked], list[tuple[str, str]]]:
     """Questions out of records, a frame or a file; and which cannot be read, and why.
+
+    One id may mean a question in each experiment if they are kept `apart`.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def read_asked(source: Any) -> tuple[list[Asked], list[tuple[str, str]]]:
     records = _question_records(source)
     if not records:
         raise BadSource("there are no questions")
-    found: dict[str, Asked] = {}
+    found: dict[tuple[str, Any], Asked] = {}
     bad: list[tuple[str, str]] = []
     for number, record in enumerate(records, 1):
         name = _first(record, IDS["question_id"])
@@ -56,7 +58,8 @@ def read_asked(source: Any) -> tuple[list[Asked], list[tuple[str, str]]]:
             text = _first(record, IDS["text"])
             text = None if text is None else decoded(text)
             asked = Asked(decoded(name), text, gold_of(record), _others(record))
-            if found.setdefault(name, asked)[:3] != asked[:3]:
+            key = (name, record.get("experiment_id") if apart else None)
+            if found.setdefault(key, asked)[:3] != asked[:3]:
                 raise ValueError("a second question of this id")
         except ValueError as error:
             bad.append((printable(name), str(error)))
@@ -195,6 +198,10 @@ def _canonical(source: Any, table: str, needed: Sequence[str]) -> pl.DataFrame:
     if "experiment_id" not in given.columns:
         given = given.with_columns(experiment_id=pl.lit("experiment"))
     for name in ("start", "end", "rank"):
+        if name in given.columns and given.schema[name] == pl.String:
+            number = given[name].cast(pl.Float64, strict=False)
+            if number.null_count() == given[name].null_count():
+                given = given.with_columns(number.alias(name))
         if name in given.columns and given.schema[name].is_float():
             part = given[name].fill_nan(None).drop_nulls()
             if (part != part.round()).any() or part.is_infinite().any():
@@ -274,10 +281,17 @@ def _read(path: Path) -> pl.DataFrame:
             return pl.read_parquet(path)
         case ".csv" | ".tsv":
             between = "\t" if path.suffix.lower() == ".tsv" else ","
-            return pl.read_csv(path, infer_schema=False, separator=between)
+            return pl.read_csv(path, infer_schema=False, separator=_between(path, between))
         case ".json" | ".jsonl" | ".ndjson":
             return pl.DataFrame(records_in(path), strict=False, infer_schema_length=None)
     raise BadSource(f"{path.name} is no table: CSV, TSV, JSON, JSON lines and Parquet are read")
+
+
+def _between(path: Path, usual: str) -> str:
+    """What parts the columns: what the first line has most of."""
+    with path.open("rb") as file:
+        first = file.readline(2**16)
+    return max((usual, ",", "\t", ";"), key=lambda sign: first.count(sign.encode()))
 
 
 def records_in(path: Path) -> list[dict[str, Any]]:
@@ -314,7 +328,8 @@ def _first(record: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 
 def _others(record: Mapping[str, Any]) -> dict[str, Any]:
-    record = {**as_object(record.get("metadata")), **record}
+    own = record.get("metadata")
+    record = {**(own if isinstance(own, Mapping) else as_object(own)), **record}
     plain = (str, int, float, bool, np.generic)
     return {
         printable(name): value.item() if isinstance(value, np.generic) else value

@@ -6,6 +6,7 @@ chunk_id hits, a question and its gold (or references) questions.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from aiops_lab.tables import SCHEMAS, conform
 NAME = "retrieval"
 JSON = (".json", ".jsonl", ".ndjson")
 TABLES = (".parquet", ".csv", ".tsv", *JSON)
+ANSWERS = {"input", "output", "value", "passed", "answer", "score"}
+"""A table of questions with these is one of answers and their scores."""
 EVALS = {"run_id", "sample_id", "metric"}
 KEY = re.compile(rb'"(\w+)"\s*:')
 COLUMNS = {name for table in ("questions", "chunks", "hits") for name in SCHEMAS[table]}
@@ -47,7 +50,8 @@ def kind_of(columns: Sequence[str], mapping: Mapping | None = None) -> str | Non
         return "chunks"
     if {"question_id", "chunk_id"} <= have:
         return "hits"
-    return "questions" if have & set(GOLDS) and have & {"question_id", "question"} else None
+    asks = have & set(GOLDS) and have & {"question_id", "question"}
+    return "questions" if asks and not have & ANSWERS else None
 
 
 def _named(columns: Sequence[str], mapping: Mapping | None) -> dict[str, str]:
@@ -68,7 +72,7 @@ def sniff(path: Path, head: bytes) -> bool:
         except (pl.exceptions.PolarsError, OSError):
             return False
     if start[:1] in (b"{", b"["):
-        return kind_of([key.decode() for key in KEY.findall(start[: 2**16])]) is not None
+        return kind_of(_keys(start)) is not None
     lines = [line for line in start.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:
         return False
@@ -76,6 +80,19 @@ def sniff(path: Path, head: bytes) -> bool:
     if kind_of([name.strip(' "') for name in named]) is not None:
         return True
     return path.suffix.lower() not in TABLES and bool(_trec(lines[: -1 if lines[1:] else 1]))
+
+
+def _keys(start: bytes) -> list[str]:
+    """The keys of the first object, those inside it left out."""
+    start = start[1:].lstrip() if start[:1] == b"[" else start
+    try:
+        first, _ = json.JSONDecoder().raw_decode(start.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return [key.decode() for key in KEY.findall(start[: 2**16])]
+    inner = first.get("questions") if isinstance(first, dict) else None
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+        first = inner[0]
+    return list(first) if isinstance(first, dict) else []
 
 
 def _trec(lines: Sequence[str]) -> int:
@@ -149,7 +166,7 @@ def from_table(frame: pl.DataFrame, experiment: str, mapping: Mapping | None = N
 
 
 def _questions(source: Any, experiment: str) -> Batch:
-    asked, bad = read_asked(source)
+    asked, bad = read_asked(source, apart=True)
     rows: list[dict[str, Any]] = []
     for each in asked:
         named = str(each.others.pop("experiment_id", experiment))

@@ -36,8 +36,10 @@ def relation(store: Store, table: str, engine: str, session: Any = None) -> Any:
     if engine not in ENGINES:
         raise BadSettings(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
     files = store.files(table)
-    if engine == "polars" or not files:
+    if engine == "polars":
         return store.scan(table)
+    if not files:
+        return None
     listed = store.listed().sort("at").select("attempt").with_row_index("nth")
     names = {"table": f"aiops_{table}", "listed": f"aiops_{table}_listed"}
     quote = '"' if engine == "duckdb" else "`"
@@ -49,14 +51,25 @@ def relation(store: Store, table: str, engine: str, session: Any = None) -> Any:
     return run(files, listed, names, query, session)
 
 
-def _duckdb(
-    files: list[str], listed: pl.DataFrame, names: dict[str, str], query: str, session: Any
-) -> Any:
+def session(engine: str) -> Any:
+    """A session of an engine, in which several tables can be joined; None where none is needed."""
+    if engine == "duckdb":
+        return _connection()
+    return None  # Spark has one of its own for all
+
+
+def _connection() -> Any:
     try:
         import duckdb
     except ImportError:
         raise BadSettings("DuckDB is not installed: pip install aiops-lab[duckdb]") from None
-    connection = session or duckdb.connect()
+    return duckdb.connect()
+
+
+def _duckdb(
+    files: list[str], listed: pl.DataFrame, names: dict[str, str], query: str, session: Any
+) -> Any:
+    connection = session or _connection()
     connection.execute("SET TimeZone = 'UTC'")
     connection.register(names["table"], connection.read_parquet(files))
     connection.register(names["listed"], listed.to_arrow())

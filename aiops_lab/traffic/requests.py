@@ -61,7 +61,10 @@ def requests_of(
     """
     if not spans.height:
         return empty("traffic")
-    spans = spans.sort("started_at", "duration_s", descending=[False, True], nulls_last=True)
+    spans = spans.sort(
+        "started_at", "duration_s", "trace_id", "span_id",
+        descending=[False, True, False, False], nulls_last=True,
+    )  # fmt: skip
     spans = _with_roots(spans)
     spans = spans.with_columns(**_told(spans["attributes"], names or {}))
     known = spans.group_by("trace_id", maintain_order=True).agg(_columns())

@@ -17,7 +17,7 @@ from aiops_lab.traffic.requests import requests_of
 from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
 
 SOURCES = ("spans", "evaluations")
-LONGEST = timedelta(days=1)
+LONGEST = timedelta(days=7)
 """The spans of one trace begin within so long of each other."""
 LATEST = timedelta(days=60)
 """A score comes at most so long before or after its request."""
@@ -91,7 +91,9 @@ def _requests(
         own = _of(store, "spans", seen, within).join(
             some.lazy().select("trace_id"), on="trace_id", how="semi"
         )
-        spans = own.unique(["trace_id", "span_id"], keep="any").drop("attempt", "nth").collect()
+        spans = own.sort("nth", pl.struct("attributes", "output"), maintain_order=True)
+        spans = spans.unique(["trace_id", "span_id"], keep="first", maintain_order=True)
+        spans = spans.drop("attempt", "nth").collect()
         parts.append(requests_of(spans, names))
     return pl.concat(parts)
 

@@ -29,6 +29,10 @@ MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval
 SLICES = ("slice", "language", "tenant", "model_served")
 ALL = "all"
 GAMMA = 1.01 / 0.99
+LARGEST = 1e15
+"""A score or a sampling weight beyond that, or none at all, is missing."""
+LABELS, LABEL = "labels", "label of "
+"""Strata of a score that is a label: all its labels, and one of them."""
 MOST_LABELS = 12
 """So many labels of a score, the most frequent, are rates of their own."""
 KEY = ("hour", "metric", "slice", "stratum")
@@ -190,9 +194,14 @@ def _bins(found: pl.DataFrame) -> pl.DataFrame:
 def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]:
     """Online scores: by their own metric, and by what share of requests was asked."""
     rows, keys = _grouped(scored, column, "metric", "stratum")
-    weight = nw.when(nw.col("sampling_weight").is_null()).then(1.0).otherwise(
-        nw.col("sampling_weight")
+    given = nw.col("sampling_weight")
+    weight = nw.when((given > 0) & (given < LARGEST)).then(given).otherwise(1.0)
+    measured = nw.col("metric").is_in([*RATES, *MEANS])
+    name = nw.when(measured).then(nw.concat_str(nw.col("metric"), nw.lit(" (score)"))).otherwise(
+        nw.col("metric")
     )  # fmt: skip
+    known = nw.when(nw.col("value").abs() < LARGEST).then(nw.col("value"))
+    rows = rows.with_columns(metric=name, value=known)
     value = nw.col("value")
     sign, place = _bin(value)
     rows = rows.with_columns(w=weight, square=value**2, sign=sign, bin=place)
@@ -215,22 +224,42 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
 
 
 def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
-    """Scores that are a label and no number: the share of each label, as rates."""
+    """Scores that are a label and no number: how many, and how many of each label.
+
+    They are counted without their weights. `daily_of` makes rates of them.
+    """
     rows = rows.filter(nw.col("value").is_null() & ~nw.col("label").is_null())
     found = _named(
         _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events"))), column
-    )
-    totals = found.group_by(KEY).agg(pl.col("events").sum().alias("n"))
-    common = found.group_by("metric", "label").agg(pl.col("events").sum()).sort(
-        "events", "label", descending=[True, False]
-    ).group_by("metric", maintain_order=True).head(MOST_LABELS)  # fmt: skip
-    every = totals.join(common.select("metric", "label"), on="metric")
-    every = every.join(found.select(*KEY, "label", "events"), on=[*KEY, "label"], how="left")
-    return every.select(
-        "hour", pl.format("{}: {}", "metric", pl.col("label").str.head(40)).alias("metric"),
-        "slice", "stratum", pl.col("n").cast(pl.Int64),
-        pl.col("n").cast(pl.Int64).alias("evaluated"), pl.col("n").cast(pl.Float64).alias("weight"),
-        pl.col("events").fill_null(0).cast(pl.Int64),
+    ).with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
+    own = ["hour", "metric", "slice"]
+    totals = found.group_by(own).agg(pl.col("events").sum())
+    labels = found.group_by(*own, "label").agg(pl.col("events").sum()).with_columns(
+        stratum=pl.format(f"{LABEL}{{}}", "metric"), metric=pl.format("{}: {}", "metric", "label")
+    )  # fmt: skip
+    both = pl.concat([totals.with_columns(stratum=pl.lit(LABELS)), labels.drop("label")],
+                     how="diagonal")  # fmt: skip
+    return both.select(
+        "hour", "metric", "slice", "stratum", "events", n="events", evaluated="events",
+        weight=pl.col("events").cast(pl.Float64),
+    )  # fmt: skip
+
+
+def _label_rates(rows: pl.DataFrame) -> pl.DataFrame:
+    """The share of each of the usual labels in all labels of its day: none is 0, not missing."""
+    of = pl.col("stratum").str.strip_prefix(LABEL)
+    totals = rows.filter(pl.col("stratum") == LABELS).group_by("day", "metric", "slice").agg(
+        pl.col("n").sum()
+    )  # fmt: skip
+    told = rows.filter(pl.col("stratum").str.starts_with(LABEL)).with_columns(of=of)
+    usual = told.group_by("of", "metric").agg(pl.col("n").sum()).sort(
+        "n", "metric", descending=[True, False]
+    ).group_by("of", maintain_order=True).head(MOST_LABELS)  # fmt: skip
+    counts = told.group_by("day", "of", "metric", "slice").agg(events=pl.col("n").sum())
+    every = totals.rename({"metric": "of"}).join(usual.select("of", "metric"), on="of")
+    return every.join(counts, on=["day", "of", "metric", "slice"], how="left").select(
+        "day", "metric", "slice", "n", pl.col("events").fill_null(0), evaluated="n",
+        measure_version=pl.lit(1, pl.Int64),
     )  # fmt: skip
 
 
@@ -252,6 +281,8 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
     """
     key = ["day", "metric", "slice"]
     rows = hourly.with_columns(day=pl.col("hour").dt.date())
+    rates = _label_rates(rows)
+    rows = rows.filter(~((pl.col("stratum") == LABELS) | pl.col("stratum").str.starts_with(LABEL)))
     numbers = ["n", "events", "evaluated", "weight", "sum", "sum_squares"]
     strata = rows.group_by(*key, "stratum", maintain_order=True).agg(
         *(pl.when(pl.col(c).count() > 0).then(pl.col(c).sum()).alias(c) for c in numbers),
@@ -285,7 +316,7 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
     events = pl.when("events_given").then(pl.col("events")).when(
         pl.col("metric").is_in(truth)
     ).then(pl.col("sum").round())  # fmt: skip
-    days = days.with_columns(events=events)
+    days = pl.concat([days.with_columns(events=events), rates], how="diagonal_relaxed")
     return days.select(pl.col(c).cast(t) for c, t in DAILY.items()).sort(key)
 
 
@@ -321,8 +352,11 @@ def summarise(
         The canonical table of any library that Narwhals knows, or a Lab: its traffic and online
         scores are then summed up by the engine that ``lab.toml`` names.
     """
-    if callable(relation := getattr(traffic, "relation", None)):
-        traffic, evaluations = relation("traffic"), relation("evaluations")
+    relations: Any = getattr(traffic, "relations", None)
+    if relations is not None:
+        traffic, evaluations = relations("traffic", "evaluations")
+        if traffic is None:
+            return pl.DataFrame(schema=DAILY)
     return daily_of(hourly_of(traffic, evaluations, slices))
 
 

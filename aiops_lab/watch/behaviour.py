@@ -11,9 +11,9 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import SEEN, change_log, version_shares
+from aiops_lab.watch.daily import as_date, whole_frame
 from aiops_lab.watch.event_words import event_words, verdict_of_events
 from aiops_lab.watch.mix import explained, mix_shares, rest_moved
 from aiops_lab.watch.shifts import detect_shifts
@@ -138,12 +138,14 @@ def watch_behaviour(
     [None]
     """
     daily, log, versions = _given(lab)
-    daily = _chosen(daily, metrics, by, until)
+    until = None if until is None else as_date(until, "until")
+    daily = _chosen(daily, metrics, by, until, baseline_days)
     shifts = detect_shifts(
         daily, baseline_days=baseline_days, run_length_days=run_length_days, restart=restart
     )
     if until is not None:
-        log = log.filter(pl.col("at").dt.date() <= pl.lit(until).cast(pl.Date))
+        log = log.filter(pl.col("at").dt.date() <= until)
+        versions = versions.filter(pl.col("day") <= until)
     alarms = _clustered(shifts.alarms, daily)
     events = _events(alarms, daily, log)
     return Behaviour(
@@ -161,35 +163,40 @@ def _given(lab: Any) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     if callable(scan := getattr(lab, "scan", None)):
         traffic, written = scan("traffic"), lab.table("changes")
         return lab.daily(), change_log(traffic, written), version_shares(traffic)
-    daily = polars_frame(lab, "give a Lab, or a frame of daily summaries")
+    daily = whole_frame(lab)
     return daily, change_log(traffic), version_shares(traffic)
 
 
 def _chosen(
-    daily: pl.DataFrame, metrics: Sequence[str] | None, by: Sequence[str], until: Any
-) -> pl.DataFrame:
+    daily: pl.DataFrame, metrics: Sequence[str] | None, by: Sequence[str], until: dt.date | None,
+    baseline_days: int,
+) -> pl.DataFrame:  # fmt: skip
+    for name, given in (("metrics", metrics or ()), ("by", by)):
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise BadSettings(f"{name} is a list of names, not {given!r}")
+    daily = daily.filter(pl.col("day").is_not_null())
+    if until is not None:
+        daily = daily.filter(pl.col("day") <= until)
     known = daily["metric"].unique().sort().to_list()
     for name in metrics or ():
         if name not in known:
             raise BadSettings(f"no metric {name!r}; there are {', '.join(known) or 'none'}")
     if metrics is None:
-        daily = daily.filter(~pl.col("metric").is_in(_not_meant(daily)))
+        daily = daily.filter(~pl.col("metric").is_in(_not_meant(daily, baseline_days)))
     else:
         daily = daily.filter(pl.col("metric").is_in(list(metrics)))
-    if "slice" in daily.columns:
-        dimension = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
-        own = pl.col("slice").is_null() | (pl.col("slice") == ALL) | dimension.is_in(list(by))
-        daily = daily.filter(own)
-    if until is not None:
-        daily = daily.filter(pl.col("day") <= pl.lit(until).cast(pl.Date))
-    return daily
+    dimension = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
+    named = pl.col("slice").str.contains("=", literal=True)
+    own = pl.col("slice").is_null() | ~named | dimension.is_in(list(by))
+    return daily.filter(own)
 
 
-def _not_meant(daily: pl.DataFrame) -> list[str]:
-    """Formats that the answers are not written in: JSON where they are YAML."""
-    if "events" not in daily.columns:
+def _not_meant(daily: pl.DataFrame, baseline_days: int) -> list[str]:
+    """Formats that the first answers are not written in: JSON where they are YAML."""
+    if "events" not in daily.columns or not daily.height:
         return []
-    rows = daily.filter(pl.col("metric").str.ends_with("_valid"))
+    first = pl.col("day") < pl.col("day").min() + pl.duration(days=int(baseline_days))
+    rows = daily.filter(pl.col("metric").str.ends_with("_valid"), first)
     valid = rows.group_by("metric").agg(pl.col("events").sum() / pl.col("n").sum())
     return valid.filter(pl.col("events") < SPOKEN)["metric"].to_list()
 
@@ -263,7 +270,7 @@ def _events(alarms: pl.DataFrame, daily: pl.DataFrame, log: pl.DataFrame) -> pl.
              "headline": event_words(first, own, beside, why)}
         )  # fmt: skip
     events = pl.DataFrame(rows, schema_overrides=EVENTS) if rows else pl.DataFrame(schema=EVENTS)
-    return events.select(EVENTS.keys()).sort("day", "since", "event")
+    return events.select(EVENTS.keys()).sort("since", "day", "event")
 
 
 def _clearest(own: Sequence[dict[str, Any]], daily: pl.DataFrame) -> dict[str, Any]:

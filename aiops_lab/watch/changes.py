@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -25,6 +25,8 @@ ARTEFACTS = {
 }
 """Column of the traffic -> the artefact whose version it tells."""
 SEEN = "seen in the traffic"
+NEAR = timedelta(days=30)
+"""What was written down stands for what was seen so long before or after."""
 SHARE = 0.02
 """A version counts as there from the first day on which it had so much of the traffic."""
 
@@ -149,8 +151,9 @@ def git_changes(
 
 
 def _bare(column: str) -> pl.Expr:
-    """A version without the name before it, ``answer:14``."""
-    return pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
+    """A prompt's version without the name that some conventions put before it, ``answer:14``."""
+    bare = pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
+    return pl.when(pl.col("artefact") == "prompt").then(bare).otherwise(column).alias(column)
 
 
 def change_log(traffic: Any, written: Any = None) -> pl.DataFrame:
@@ -161,8 +164,11 @@ def change_log(traffic: Any, written: Any = None) -> pl.DataFrame:
     seen = seen_changes(traffic).with_columns(logged=pl.lit(False))
     known = empty("changes") if written is None else conform(pl.DataFrame(written), "changes")
     known = known.with_columns(logged=pl.lit(True))
-    named = known.drop_nulls("to_version").select("artefact", "to_version").unique()
-    seen = seen.with_columns(to_version=_bare("to_version"), from_version=_bare("from_version"))
+    named = known.drop_nulls("to_version").select("artefact", "to_version", written="at")
+    seen = seen.with_columns(_bare("to_version"), _bare("from_version"))
     seen = seen.filter(pl.col("from_version").ne_missing(pl.col("to_version")))
-    seen = seen.join(named, on=["artefact", "to_version"], how="anti", maintain_order="left")
+    told = seen.join(named, on=["artefact", "to_version"]).filter(
+        (pl.col("at") - pl.col("written")).abs() <= NEAR
+    )
+    seen = seen.join(told, on="change_id", how="anti", maintain_order="left")
     return pl.concat([known, seen]).sort("at", "artefact", "name")

@@ -79,6 +79,25 @@ def read_daily(daily: Any) -> pl.DataFrame:
     return rows
 
 
+def whole_frame(daily: Any) -> pl.DataFrame:
+    """The table as it is given, in plain types, a day a date and without slices "all".
+
+    Raises
+    ------
+    BadSettings
+        `read_daily` refuses it.
+    """
+    read_daily(daily)
+    frame = polars_frame(daily, "daily figures are a table")
+    counted = "n" if "n" in frame.columns else "evaluated"
+    number = [pl.col(c).cast(pl.Float64, strict=False) for c in NUMBERS if c in frame.columns]
+    part = pl.col("slice").cast(pl.String) if "slice" in frame.columns else pl.lit("all")
+    return frame.with_columns(
+        *number, pl.col("metric").cast(pl.String), part.fill_null("all").alias("slice"),
+        day=_day(frame.schema["day"]),
+    ).with_columns(n=pl.col(counted))  # fmt: skip
+
+
 def _day(dtype: pl.DataType) -> pl.Expr:
     match dtype:
         case pl.String():
@@ -117,6 +136,8 @@ def starts(names: pl.DataFrame, since: Any, restart: Mapping[str, Any] | None) -
     """
     first = None if since is None else as_date(since, "baseline_from")
     days = dict.fromkeys(names.rows(), first)
+    if restart is not None and not isinstance(restart, Mapping):
+        raise BadSettings('restart names metrics and days: {"refusal": "2026-05-20"}')
     for metric, given in (restart or {}).items():
         _known(metric, names["metric"].to_list(), "metric")
         parts = names.filter(metric=metric)["slice"].to_list()

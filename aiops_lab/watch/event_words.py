@@ -65,7 +65,7 @@ def verdict_of_events(events: pl.DataFrame, alarms: pl.DataFrame, still: Verdict
     """What all events come to; where there are none, what the detectors say."""
     if not events.height:
         return still
-    rows = events.sort("day", "since", descending=True).to_dicts()
+    rows = events.sort("since", "day", descending=True).to_dicts()
     shifted = [row for row in rows if row["kind"] == "shift"] or rows
     first = shifted[0]
     more = len(rows) - 1

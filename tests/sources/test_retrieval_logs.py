@@ -118,3 +118,63 @@ def test_logged_chunks_of_other_documents_are_left_out_and_told(tmp_path: Path) 
     found = run_retrieval(TEXTS, QUESTIONS, ["windows-30"], retrievers=["bm25"], logged=(far, HITS))
     assert found.configurations["experiment_id"].to_list() == ["windows-30/bm25"]
     assert "another version" in found.checks.filter(check="logged")["detail"].item()
+
+
+def test_a_corrected_file_replaces_what_it_said(lab: Lab, tmp_path: Path) -> None:
+    folder = tmp_path / "B"
+    paths = written(folder, ".jsonl")
+    lab.ingest(*paths)
+    paths[2].write_text(json.dumps({**HITS[0], "chunk_id": "a2"}))
+    lab.ingest(*paths)
+    assert lab.table("hits").select("question_id", "chunk_id").rows() == [("q1", "a2")]
+    assert lab.table("chunks").height == 3
+
+
+def test_the_same_files_in_two_folders_are_two_experiments(lab: Lab, tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        written(tmp_path / name, ".jsonl")
+    assert lab.ingest(tmp_path).added == 6
+    for table in ("questions", "chunks", "hits"):
+        assert set(lab.table(table)["experiment_id"]) == {"A", "B"}
+
+
+def test_questions_of_two_experiments_in_one_file_are_both_kept(lab: Lab, tmp_path: Path) -> None:
+    rows = [{**q, "experiment_id": e, "metadata": {"k": e}} for q in QUESTIONS for e in "XY"]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert lab.ingest(tmp_path / "q.jsonl").quarantined.height == 0
+    assert lab.table("questions").height == 4
+
+
+def test_another_experiment_of_the_lab_breaks_no_sweep(lab: Lab, tmp_path: Path) -> None:
+    lab.ingest(*written(tmp_path / "prod", ".jsonl"))
+    lab.ingest(pl.DataFrame([{**c, "tokens": 3.0, "experiment_id": "other"} for c in CHUNKS]))
+    found = run_retrieval(TEXTS, QUESTIONS, ["windows-30"], retrievers=["bm25"], logged=lab)
+    assert found.configurations["experiment_id"].to_list() == ["windows-30/bm25", "prod"]
+    bare = pl.DataFrame([{**h, "experiment_id": "bare"} for h in HITS])
+    found = run_retrieval(
+        TEXTS, QUESTIONS, ["windows-30"], retrievers=["bm25"], logged=(CHUNKS, bare)
+    )
+    assert "bare is left out" in found.checks.filter(check="logged")["detail"].item()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input": "What?", "output": "Paris", "passed": True, "question": "What?", "gold": "P"},
+        {"input": "a", "output": "b", "value": 1, "metadata": {"question_id": 1, "chunk_id": 2}},
+    ],
+)
+def test_tables_of_answers_are_no_retrieval(tmp_path: Path, row: dict[str, Any]) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    source = recognise(tmp_path / "t.jsonl")
+    assert source is not None and source.name == "table"
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_columns_may_be_parted_by_any_sign_and_numbers_be_floats(
+    lab: Lab, tmp_path: Path, separator: str
+) -> None:
+    rows = pl.DataFrame([{**c, "start": float(c["start"]), "end": float(c["end"])} for c in CHUNKS])
+    rows.write_csv(tmp_path / "chunks.csv", separator=separator)
+    assert lab.ingest(tmp_path / "chunks.csv").quarantined.height == 0
+    assert lab.table("chunks")["end"].to_list() == [28, 52, 17]

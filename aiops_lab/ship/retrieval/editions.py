@@ -13,6 +13,8 @@ from aiops_lab.ship.retrieval.inputs import DEMO, read_corpus
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.shipped import shipped
 
+BUILT_IN = r"^(?:characters|markdown|tokens|windows)-\d+(?:-\d+)?$"
+
 
 def next_edition(
     result: Retrieval, after: Any = DEMO, experiment: str | None = None
@@ -41,7 +43,8 @@ def next_edition(
         after = shipped("handbook-next")
     now = read_corpus(after)
     known = result.configurations
-    again = pl.col("retriever").is_in([*LEXICAL, "hybrid"]) & pl.col("reranker").is_null()
+    named = pl.col("kind").is_not_null() & pl.col("chunker").str.contains(BUILT_IN)
+    again = named & pl.col("retriever").is_in([*LEXICAL, "hybrid"]) & pl.col("reranker").is_null()
     known = known.filter(again) if "retriever" in known.columns else known.clear()
     if experiment is not None:
         known = known.filter(experiment_id=experiment)
@@ -52,10 +55,12 @@ def next_edition(
     asked = result.questions.select("question_id", "text")
     found = run_retrieval(
         now, asked, [best["chunker"]], retrievers=[best["retriever"]], k=settings["k"],
-        context=settings["context"], progress=False,
+        context=settings["context"], mode=settings["mode"], progress=False,
     )  # fmt: skip
     gold = result.gold.group_by("question_id").agg(gold=pl.struct(pl.exclude("question_id")))
     questions = asked.join(gold, on="question_id", how="left", maintain_order="left")
+    if settings["unit"] != "characters":  # how tokens are counted is not known here
+        return index_drift(result.corpus, now, questions)
     frames = result.chunks, found.chunks, result.hits, found.hits
     own = [frame.filter(experiment_id=name) for frame in frames]
     return index_drift(

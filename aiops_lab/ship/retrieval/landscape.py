@@ -12,7 +12,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.ship.retrieval.search import meanings, unit, vectors_of
 
-MOST = 3_000
+MOST = 1_500
 """So many points are placed; of more chunks every so many-th, those with gold all."""
 NEIGHBOURS = 30
 HEAD = 160
@@ -82,7 +82,6 @@ def landscape(
     ).select("chunk_id", "question_id")  # fmt: skip
     golden = pl.col("chunk_id").is_in(holding["chunk_id"].unique().implode())
     every = max(1, -(-chunks.height // MOST))
-    chunks = chunks.with_row_index("n").filter(golden | (pl.col("n") % every == 0))
     spans = chunks.select("doc_id", "start", "end").iter_rows()
     bodies = [texts[doc_id][start:end] for doc_id, start, end in spans]
     queries = asked["text"].to_list()
@@ -91,7 +90,8 @@ def landscape(
     elif (both := meanings(bodies, queries)) is None:
         return pl.DataFrame(schema=LANDSCAPE)
     one, two = (unit(np.asarray(some, dtype=float)) for some in both)
-    place = _placed(np.concatenate([one, two]), seed)
+    if one.shape[1] != two.shape[1]:
+        raise BadSettings(f"embed gave {one.shape[1]} dimensions for chunks, {two.shape[1]} else")
     near = two @ one.T
     rows, columns = (
         holding.join(frame.with_row_index(name).select(key, name), on=key, how="inner")
@@ -102,6 +102,8 @@ def landscape(
     at = cells["row"].to_numpy(), cells["column"].to_numpy()
     own[at] = near[at]
     best = np.fmax.reduce(own, axis=1)
+    drawn = chunks.select(golden | (pl.int_range(pl.len()) % every == 0)).to_series()
+    place = _placed(np.concatenate([one[drawn.to_numpy()], two]), seed)
     points = pl.DataFrame({"x": place[:, 0], "y": place[:, 1]})
     state = pl.when(golden).then(pl.lit("gold")).otherwise(pl.lit("other"))
     found = pl.when(pl.col("recall") >= 0.5).then(pl.lit("found")).otherwise(pl.lit("missed"))
@@ -109,7 +111,7 @@ def landscape(
         chunks.select(
             pl.lit("chunk").alias("kind"), pl.col("chunk_id").alias("id"), "doc_id",
             pl.Series("text", [text[:HEAD] for text in bodies]), state.alias("state"),
-        ),
+        ).filter(drawn),
         asked.select(
             pl.lit("question").alias("kind"), pl.col("question_id").alias("id"),
             pl.col("text").str.slice(0, HEAD), found.alias("state"),
@@ -126,7 +128,7 @@ def _placed(vectors: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     count = len(vectors)
-    if count < 10:
+    if count < 10 or vectors.shape[1] < 2:
         flat = np.zeros((count, 2))
         flat[:, : min(2, vectors.shape[1])] = vectors[:, :2]
         return flat

@@ -9,7 +9,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.inputs import Corpus, Questions, outside
-from aiops_lab.sources.retrieval import read_chunks, read_hits
+from aiops_lab.sources.retrieval import read_chunks, read_hits, read_table
 from aiops_lab.tables import empty
 
 Check = tuple[str, str, str]
@@ -37,9 +37,15 @@ def logged_hits(
         source = table("chunks"), table("hits")
     if not isinstance(source, tuple | list) or len(source) != 2:
         raise BadSettings("logged is a Lab, or a pair of chunks and hits")
-    chunks, hits = read_chunks(source[0]), read_hits(source[1])
+    hits = read_hits(source[1])
     hits = hits.join(asked.table, on="question_id", how="semi", maintain_order="left")
+    given = read_table(source[0], "give chunks as a frame, a list of records or a file")
+    if "experiment_id" in given.columns:
+        names = pl.col("experiment_id").cast(pl.String)
+        given = given.filter(names.is_in(hits["experiment_id"].unique().implode()))
+    chunks = read_chunks(given.drop("tokens", strict=False))
     chunks = chunks.join(hits, on="experiment_id", how="semi", maintain_order="left")
+    bare = hits.join(chunks, on="experiment_id", how="anti")["experiment_id"].unique().sort()
     amiss = outside(chunks, corpus)
     told = [
         ("logged", "warn", f"{experiment} is left out: {count} of its chunks lie outside of these "
@@ -48,6 +54,8 @@ def logged_hits(
         .agg(pl.len(), pl.col("chunk_id").first(), pl.col("doc_id").first())
         .sort("experiment_id").iter_rows()
     ]  # fmt: skip
+    told += [("logged", "warn", f"{name} is left out: its hits name no chunks") for name in bare]
+    hits = hits.filter(~pl.col("experiment_id").is_in(bare.implode()))
     chunks, hits = (
         frame.join(amiss, on="experiment_id", how="anti", maintain_order="left")
         for frame in (chunks, hits)

@@ -136,15 +136,22 @@ def _answers(source: Any, result: Retrieval, columns: Mapping[str, str]) -> pl.D
         if theirs is not None and (name in columns or name not in frame.columns):
             frame = frame.with_columns(pl.col(theirs).alias(name))
     if "question_id" not in frame.columns and "text" in frame.columns:
-        asked = result.questions.drop_nulls("text").unique("text", keep="none")
-        ids = asked.select("text", pl.col("question_id"))
-        frame = frame.with_columns(pl.col("text").cast(pl.String))
-        frame = frame.join(ids, on="text", how="inner", maintain_order="left")
+        asked = result.questions.drop_nulls("text")
+        ids = asked.select(pl.col("text").str.strip_chars(), "question_id").unique("text")
+        text = pl.col("text").cast(pl.String).str.strip_chars().str.strip_chars('"')
+        frame = frame.with_columns(text.str.strip_chars())
+        frame = frame.join(ids, on="text", how="left", maintain_order="left")
+        unknown = pl.format("no question: {}", pl.col("text").str.head(60))
+        frame = frame.with_columns(pl.coalesce("question_id", unknown))
     for name in ("question_id", "answer"):
         if name not in frame.columns:
             have = ", ".join(frame.columns)
             raise BadSource(f"answers have question_id and answer; {name} is missing from {have}")
-    frame = frame.with_columns(pl.col("question_id", "answer").cast(pl.String))
+    if frame.schema["answer"].is_nested() or frame.schema["question_id"].is_nested():
+        raise BadSource("question_id and answer are texts, not lists or objects")
+    whole = pl.col("question_id").cast(pl.String).str.strip_suffix(".0")
+    ids = whole if frame.schema["question_id"].is_float() else pl.col("question_id")
+    frame = frame.with_columns(ids.cast(pl.String), pl.col("answer").cast(pl.String))
     if frame["question_id"].is_duplicated().any():
         raise BadSource("a question is answered twice; give the answers of one configuration")
     return frame if "grounded" not in frame.columns else frame.with_columns(_judged(frame))
@@ -152,6 +159,10 @@ def _answers(source: Any, result: Retrieval, columns: Mapping[str, str]) -> pl.D
 
 def _judged(frame: pl.DataFrame) -> pl.Series:
     """Scores from 0 to 1, or words for them."""
+    if frame.schema["grounded"].is_nested():
+        raise BadSource("grounded is a number from 0 to 1, or yes or no; not a list or an object")
+    if isinstance(frame.schema["grounded"], pl.Categorical | pl.Enum):
+        frame = frame.with_columns(pl.col("grounded").cast(pl.String))
     given = frame["grounded"]
     if given.dtype == pl.String:
         text = pl.col("grounded").str.strip_chars().str.to_lowercase()
