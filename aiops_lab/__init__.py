@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     from aiops_lab.ship.retrieval.editions import next_edition
     from aiops_lab.ship.retrieval.experiment import run_retrieval
     from aiops_lab.ship.retrieval.score import Retrieval, score_retrieval
+    from aiops_lab.ship.retrieval.traced import traced_hits
     from aiops_lab.ship.retrieval.writer import retriever_or_writer
+    from aiops_lab.traffic.summaries import summarise
     from aiops_lab.verdict import Evidence, Verdict
+    from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
+    from aiops_lab.watch.changes import git_changes
+    from aiops_lab.watch.shifts import Shifts, detect_shifts
+    from aiops_lab.watch.texts import changed_texts
 
 __version__ = "0.1.0"
 __all__ = [
+    "Behaviour",
     "Comparison",
     "Evidence",
     "Gate",
@@ -35,10 +42,14 @@ __all__ = [
     "LabError",
     "Result",
     "Retrieval",
+    "Shifts",
     "Verdict",
+    "changed_texts",
     "compare_runs",
     "demo_lab",
+    "detect_shifts",
     "format_spread",
+    "git_changes",
     "index_drift",
     "lexical_support",
     "measure",
@@ -53,9 +64,13 @@ __all__ = [
     "retriever_or_writer",
     "run_retrieval",
     "score_retrieval",
+    "summarise",
+    "traced_hits",
+    "watch_behaviour",
 ]
 
 _HOMES = {
+    "Behaviour": "watch.behaviour",
     "Comparison": "ship.compare",
     "Evidence": "verdict",
     "Gate": "ship.gate",
@@ -64,22 +79,19 @@ _HOMES = {
     "LabError": "errors",
     "Result": "result",
     "Retrieval": "ship.retrieval.score",
+    "Shifts": "watch.shifts",
     "Verdict": "verdict",
+    "changed_texts": "watch.texts",
     "charts": "charts",
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
-    "format_spread": "ship.formats",
-    "index_drift": "ship.retrieval.drift",
-    "next_edition": "ship.retrieval.editions",
-    "changed_texts": "watch.texts",
     "detect_shifts": "watch.shifts",
+    "format_spread": "ship.formats",
     "git_changes": "watch.changes",
-    "summarise": "traffic.summaries",
-    "watch_behaviour": "watch.behaviour",
-    "Behaviour": "watch.behaviour",
-    "Shifts": "watch.shifts",
+    "index_drift": "ship.retrieval.drift",
     "lexical_support": "measures.support",
     "measure": "measures",
+    "next_edition": "ship.retrieval.editions",
     "open_lab": "lab",
     "plan_gate": "ship.plan",
     "prompt_loop": "ship.iterate",
@@ -90,6 +102,9 @@ _HOMES = {
     "retriever_or_writer": "ship.retrieval.writer",
     "run_retrieval": "ship.retrieval.experiment",
     "score_retrieval": "ship.retrieval.score",
+    "summarise": "traffic.summaries",
+    "traced_hits": "ship.retrieval.traced",
+    "watch_behaviour": "watch.behaviour",
 }
 
 
