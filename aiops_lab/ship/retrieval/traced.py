@@ -50,7 +50,8 @@ def traced_hits(lab: Any, questions: Any = None, *, experiment: str = "traffic")
     >>> traced_hits(open_lab(tempfile.mkdtemp())).height
     0
     """
-    if not callable(scan := getattr(lab, "scan", None)):
+    scan: Any = getattr(lab, "scan", None)
+    if scan is None:
         raise BadSettings("hits are traced in a Lab")
     spans = scan("spans").filter(pl.col("step") == "retrieval")
     rows = spans.select("trace_id", "started_at", "input", "attributes").collect()
