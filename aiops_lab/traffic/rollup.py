@@ -50,7 +50,7 @@ def rolled_up(
     dict
         How many rows were added to ``traffic`` and ``hourly``.
     """
-    seen = [*listed["attempt"], *fresh]
+    seen = [*listed.sort("at")["attempt"], *fresh]
     spans = _of(store, "spans", fresh).select("trace_id", "started_at").collect()
     scores = _of(store, "evaluations", fresh).select("trace_id", "at").collect()
     requests = _requests(store, seen, spans, names or {})
@@ -68,7 +68,7 @@ def _of(
 ) -> pl.LazyFrame:  # fmt: skip
     rows = store.appended(table, within)
     order = pl.DataFrame({"attempt": attempts}, schema={"attempt": pl.String}).with_row_index("nth")
-    return rows.join(order.lazy(), on="attempt", how="inner")
+    return rows.join(order.lazy(), on="attempt", how="inner", maintain_order="left")
 
 
 def _window(moments: pl.Series, before: timedelta, after: timedelta) -> tuple[datetime, datetime]:
@@ -91,8 +91,9 @@ def _requests(
         own = _of(store, "spans", seen, within).join(
             some.lazy().select("trace_id"), on="trace_id", how="semi"
         )
-        spans = own.sort("nth", pl.struct("attributes", "output"), maintain_order=True)
-        spans = spans.unique(["trace_id", "span_id"], keep="first", maintain_order=True)
+        spans = own.sort("nth", maintain_order=True).unique(
+            ["trace_id", "span_id"], keep="first", maintain_order=True
+        )
         spans = spans.drop("attempt", "nth").collect()
         parts.append(requests_of(spans, names))
     return pl.concat(parts)
@@ -119,10 +120,14 @@ def _hours(
         return empty("hourly")
     hour = pl.col("at").dt.truncate("1h")
     low, high = _window(hours, timedelta(0), timedelta(hours=1))
-    old = _of(store, "traffic", seen, ("at", low, high)).filter(
-        hour.is_in(hours.implode()), ~pl.col("trace_id").is_in(requests["trace_id"].implode())
+    # a request may have moved out of these hours since: its newest row is asked, wherever it is
+    known = _of(store, "traffic", seen, ("at", low - LONGEST, high + LONGEST))
+    newest = known.sort("nth", maintain_order=True).unique(
+        "trace_id", keep="last", maintain_order=True
     )
-    old = old.sort("nth").unique("trace_id", keep="last").drop("attempt", "nth").collect()
+    old = newest.filter(
+        hour.is_in(hours.implode()), ~pl.col("trace_id").is_in(requests["trace_id"].implode())
+    ).drop("attempt", "nth").collect()  # fmt: skip
     whole = pl.concat([old, requests.filter(hour.is_in(hours.implode()))])
     scores = _of(store, "evaluations", seen, ("at", low - LATEST, high + LATEST)).join(
         whole.lazy().select("trace_id"), on="trace_id", how="semi"

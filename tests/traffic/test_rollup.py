@@ -136,6 +136,16 @@ def test_a_root_that_came_late_moves_its_request_out_of_the_wrong_hour(lab: Lab)
     assert words.select("hour", "n").rows() == [(START, 1), (START + timedelta(hours=1), 0)]
 
 
+def test_a_request_that_moved_is_not_counted_where_it_was_when_others_come(lab: Lab) -> None:
+    root, model, tool = request(1, START + timedelta(minutes=59, seconds=59.8))
+    put(lab, "children", frame([model, tool]))
+    put(lab, "root", frame([root]))
+    put(lab, "late", frame(request(2, START + timedelta(hours=1, minutes=5))))
+    words = lab.table("hourly").filter(metric="words", slice="all").sort("hour")
+    assert words["n"].to_list() == [1, 1]
+    assert daily_of(lab.table("hourly")).filter(metric="words", slice="all")["n"].item() == 2
+
+
 def test_scores_that_come_later_join_their_requests_hour(lab: Lab) -> None:
     rows = traffic(1)
     put(lab, "spans", frame(rows))
