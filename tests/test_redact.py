@@ -167,9 +167,9 @@ def test_redacting_twice_changes_nothing_more(parts: list[str], between: str) ->
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_megabyte_of_anything_takes_little_time(piece: str) -> None:
     for text in (piece * (1_000_000 // len(piece)), piece * (1_000_000 // len(piece)) + "!"):
-        begun = time.perf_counter()
+        begun = time.process_time()
         redact(text, KEY)
-        assert time.perf_counter() - begun < 5
+        assert time.process_time() - begun < 5
 
 
 def test_a_notebook_keeps_its_shape_and_its_pictures() -> None:
