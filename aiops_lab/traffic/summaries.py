@@ -224,11 +224,13 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
 
 
 def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
-    """Scores that are a label and no number: how many, and how many of each label.
+    """Scores of which some are a label and no number: how many, and how many of each label.
 
     They are counted without their weights. `daily_of` makes rates of them.
     """
-    rows = rows.filter(nw.col("value").is_null() & ~nw.col("label").is_null())
+    rows = rows.filter(~nw.col("label").is_null())
+    bare = rows.filter(nw.col("value").is_null()).select("metric").unique()
+    rows = rows.join(bare, on="metric", how="semi")
     found = _named(
         _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events"))), column
     ).with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))

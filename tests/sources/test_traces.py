@@ -34,8 +34,6 @@ ENCODINGS = ("document.json", "named.json", "traces.pb", "packed.pb", "traces.js
 TRACE, SPAN = "7205917f2c306d5dffc2a1205a0712ed", "ddf23416137a736f"
 START = 1_795_596_912_669_716_935
 Read = tuple[list[dict[str, Any]], list[dict[str, Any]], list[Problem]]
-RESULT, SCORE = "gen_ai.evaluation.result", "gen_ai.evaluation."
-CALLED = "llm.output_messages.0.message.tool_calls.0.tool_call"
 
 
 def read(path: Path) -> Read:
@@ -482,6 +480,7 @@ PARTS = [
     {"role": "user", "parts": [{"type": "text", "content": "asked"}]},
     {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "result": "3"}]},
 ]
+FLAT_CALL = "llm.output_messages.0.message.tool_calls.0.tool_call.function"
 CALL = {"type": "tool_call", "id": "1", "name": "look", "arguments": {"a": 1}}
 
 
@@ -543,8 +542,8 @@ def test_what_was_asked_is_read_out_of_messages_in_any_form(
             'look({"a": 1})',
             {
                 "llm.output_messages.0.message.role": "assistant",
-                "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "look",
-                f"{CALLED}.function.arguments": '{"a": 1}',
+                f"{FLAT_CALL}.name": "look",
+                f"{FLAT_CALL}.arguments": '{"a": 1}',
             },
         ),
         (
@@ -585,29 +584,30 @@ def test_older_events_hold_messages_and_documents(one: Any) -> None:
 # scores
 
 
+def scored(named: str = "result", **told: Any) -> dict[str, Any]:
+    """An event of the GenAI conventions that carries a score."""
+    held = {f"gen_ai.evaluation.{key.replace('__', '.')}": item for key, item in told.items()}
+    return event(f"gen_ai.evaluation.{named}", **held)
+
+
 @pytest.mark.parametrize(
     ("told", "row"),
     [
+        (scored(name="n", score__value=1), ("n", 1.0, None, None)),
+        (scored(name="n", score__label="bad"), ("n", None, "bad", None)),
+        (scored("relevance", score=0.5, evaluator__type="llm"), ("relevance", 0.5, None, "model")),
         (
-            event(RESULT, **{f"{SCORE}name": "n", f"{SCORE}score.value": 1}),
-            ("n", 1.0, None, None),
-        ),
-        (
-            event(RESULT, **{f"{SCORE}name": "n", f"{SCORE}score.label": "bad"}),
-            ("n", None, "bad", None),
-        ),
-        (
-            event(RESULT, **{f"{SCORE}name": "n", "error.type": "timeout"}),
-            ("n", None, "timeout", None),
-        ),
-        (
-            event(f"{SCORE}relevance", **{f"{SCORE}score": 0.5, f"{SCORE}evaluator.type": "llm"}),
-            ("relevance", 0.5, None, "model"),
+            event("gen_ai.evaluation.result", **{"gen_ai.evaluation.name": "n", "error.type": "t"}),
+            ("n", None, "t", None),
         ),
         (event("user_feedback", score=True), ("user_feedback", 1.0, None, "human")),
-        (event("user_feedback", value="up"), ("user_feedback", None, "up", "human")),
+        (event("user_feedback", value="up"), ("user_feedback", 1.0, "up", "human")),
+        (
+            event("user.feedback", **{"user.feedback": "retry"}),
+            ("user_feedback", None, "retry", "human"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_scores_as_events_of_a_span(tmp_path: Path, told: Any, row: Any) -> None:
     _, scores, problems = read(written(tmp_path / "t.json", request(span(events=[told]))))
     assert not problems
@@ -628,7 +628,7 @@ def test_scores_among_the_attributes_of_a_span(tmp_path: Path, many: str) -> Non
     assert [(s["metric"], s["value"], s["label"], s["scorer_kind"]) for s in scores] == [
         ("a", 0.5, None, None),
         ("b", None, "good", "code"),
-        ("user_feedback", None, "down", "human"),
+        ("user_feedback", 0.0, "down", "human"),
     ]
 
 
@@ -682,11 +682,8 @@ def numbers(spans: list[dict[str, Any]]) -> list[int]:
 
 @pytest.mark.parametrize(
     "damaged",
-    [
-        '{"resourceSpans":[{"scopeSpans":[{"spa', "no JSON at all", '{"resourceSpans": 7}', "{}x",
-        "\x00\x01",
-    ],
-)  # fmt: skip
+    ['{"resourceSpans":[{"scopeSpans":[{"', "no JSON", '{"resourceSpans": 7}', "{}x", "\x00\x01"],
+)
 def test_a_damaged_line_is_noted_and_the_others_are_read(tmp_path: Path, damaged: str) -> None:
     path = tmp_path / "t.json"
     path.write_text(f"{json.dumps(good(1))}\n{damaged}\n{json.dumps(good(2))}\n")

@@ -76,13 +76,15 @@ def _is_message(head: bytes) -> bool:
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
     """Read one file of traces or logs."""
-    spans = Spans(texts)
+    spans, size = Spans(texts), 0
     for place, data in records(path, spans.problem):
+        size += len(data)
         for request in _requests(place, data, spans.problem):
             for sender in request.senders:
                 _take(spans, place, sender)
-            if len(data) > PART_BYTES:
+            if size > PART_BYTES:
                 spans.digest()
+                size = 0
             if spans.full:
                 yield spans.batch()
     yield spans.last()

@@ -32,7 +32,7 @@ BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb": "utf-8-sig"}
 PIECE = 1024
 """Compressed bytes taken at once: a block of four may expand to 128 KiB."""
 TRIES = 20
-KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)"\s*(:)?|[{}\[\]]')
+KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)"?\s*(:)?|[{}\[\]]')
 WRAPPER = re.compile(rb'\s*(?:\{\s*"(?:data|spans|traces)"\s*:\s*\[|\[)?\s*\{')
 OBJECTS = msgspec.json.Decoder(dict[str, Any])
 STARTS = 256 * 2**10

@@ -32,7 +32,8 @@ KINDS = ("UNKNOWN", None)
 
 def sniff(path: Path, head: bytes) -> bool:
     """Whether these are spans, records of logs, or annotations, by the keys of the first."""
-    keys = first_keys(beginning(head))
+    head = beginning(head)
+    keys = first_keys(head)
     span = {"name", "context", "start_time"} <= keys and re.search(
         rb'"context"\s*:\s*\{\s*"(?:trace|span)_id"', head
     )
@@ -48,16 +49,20 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     Annotations of spans do not name the trace: the spans they are of are looked for in the same
     file, in a second pass.
     """
-    spans = Spans(texts)
+    spans, held = Spans(texts), 0
     waiting: dict[str, list[tuple[str, Item]]] = {}
-    for place, item in _items(path, spans.problem):
+    for place, item, size in _items(path, spans.problem):
+        held += size
         try:
             _take(spans, place, item, waiting)
         except (AttributeError, TypeError, ValueError, msgspec.ValidationError) as error:
             spans.problem(place, f"not the shape of a span or an annotation: {error!r:.200}")
+        if held > PART_BYTES:
+            spans.digest()
+            held = 0
         if spans.full:
             yield spans.batch()
-    for _, item in _items(path, lambda *_: None) if waiting else ():
+    for _, item, _ in _items(path, lambda *_: None) if waiting else ():
         context = item.get("context")
         if isinstance(context, dict) and (span_id := identity(context.get("span_id"))):
             for place, scored in waiting.pop(span_id, ()):
@@ -68,8 +73,8 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     yield spans.last()
 
 
-def _items(path: Path, note: Note) -> Iterator[tuple[str, Item]]:
-    """The objects of a file, each with its place: those of a list one by one."""
+def _items(path: Path, note: Note) -> Iterator[tuple[str, Item, int]]:
+    """The objects of a file, those of a list one by one, each with its place and about its size."""
     for place, data in records(path, note):
         try:
             found = decode(data, ANYTHING, place)
@@ -81,11 +86,11 @@ def _items(path: Path, note: Note) -> Iterator[tuple[str, Item]]:
         if isinstance(found, dict):
             lists = [found[key] for key in HOLDERS if isinstance(found.get(key), list)]
             found = [item for items in lists for item in items] if lists else [found]
-        alone = isinstance(found, list) and len(found) == 1
-        for number, item in enumerate(found if isinstance(found, list) else [found]):
-            at = place if alone else f"{place} item {number}"
+        items = found if isinstance(found, list) else [found]
+        for number, item in enumerate(items):
+            at = f"{place} item {number}" if len(items) > 1 else place
             if isinstance(item, dict):
-                yield at, _whole(item)
+                yield at, _whole(item), len(data) // len(items)
             else:
                 note(at, "not an object")
 
@@ -109,8 +114,6 @@ def _take(spans: Spans, place: str, item: Item, waiting: dict[str, list[tuple[st
     if "context" in item:
         resource = (item.get("resource") or {}).get("attributes")
         spans.add(place, [_span(item)], rest({"otel.resource": resource} if resource else {}))
-        if len(str(item.get("attributes"))) > PART_BYTES:
-            spans.digest()
     elif "annotator_kind" in item:
         if item.get("trace_id"):
             _annotate(spans, place, item, item["trace_id"])

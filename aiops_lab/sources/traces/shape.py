@@ -42,7 +42,7 @@ class Span(Struct, rename="camel", gc=False):
     start_time_unix_nano: Moment = None
     end_time_unix_nano: Moment = None
     attributes: Attributes = []
-    events: list[Event] = []
+    events: list[Event] | None = None
     links: list[Any] | None = None
     status: Status | None = None
 
@@ -116,6 +116,6 @@ def plain_attributes(given: Attributes) -> dict[str, Any]:
     }
 
 
-def plain_events(given: list[Event]) -> list[tuple[str, int | None, dict[str, Any]]]:
+def plain_events(given: list[Event] | None) -> list[tuple[str, int | None, dict[str, Any]]]:
     """The name, the moment and the plain attributes of each."""
-    return [(one.name, one.time_unix_nano, plain_attributes(one.attributes)) for one in given]
+    return [(one.name, one.time_unix_nano, plain_attributes(one.attributes)) for one in given or ()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -13,21 +12,22 @@ import polars as pl
 
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Problem
-from aiops_lab.sources.traces.scores import of_attributes, of_event, score, weight
+from aiops_lab.sources.traces.scores import is_score, of_attributes, of_event, score, weight
 from aiops_lab.sources.traces.semantics import columns
 from aiops_lab.sources.traces.shape import LogRecord, Span, plain_attributes, plain_events
 from aiops_lab.sources.traces.texts import Attributes, Event
 from aiops_lab.sources.traces.values import identity, plain, status
-from aiops_lab.tables import SCHEMAS, TIME
+from aiops_lab.tables import SCHEMAS
 
 BATCH_SPANS, BATCH_BYTES = 2_000, 16 * 2**20
-PART_SPANS, PART_BYTES = 256, 2**20
-"""Spans put into columns together: as many as stay near the processor."""
+PART_SPANS, PART_BYTES = 1_000, 8 * 2**20
+"""Spans put into columns together, and about how many bytes of a file they may come from."""
 USUAL_STATE = 512
 """Longest trace state that its standard allows, in characters."""
+NO_EVENTS: list[Event] = []
 NO_PARENT, SIZES = "0" * 16, {0, 16, 32}
-STORED = {**SCHEMAS["spans"], "started_at": pl.Int64, "attributes": pl.Binary}
-"""The columns as they are gathered."""
+STORED = {"started_at": pl.Int64, "at": pl.Int64, "attributes": pl.Binary}
+"""Columns that are gathered as something else."""
 KINDS: dict[Any, str] = {
     key: name
     for number, name in ((2, "server"), (3, "client"), (4, "producer"), (5, "consumer"))
@@ -49,10 +49,10 @@ class Spans:
     def __init__(self, texts: bool = True) -> None:
         self._texts = texts
         self._gathered: tuple[list[Span], list[str], list[bytes]] = [], [], []
-        self._columns: dict[str, list[Any]] = defaultdict(list)
+        self._frames: list[pl.DataFrame] = []
         self._scores: list[tuple[Any, ...]] = []
         self._problems: list[Problem] = []
-        self._bytes = self._passed_over = 0
+        self._rows = self._bytes = self._passed_over = 0
 
     def problem(self, place: str, reason: str) -> None:
         """Note what could not be read, or cannot be true."""
@@ -104,30 +104,28 @@ class Spans:
             lack = "name" if found.metric is None else "trace"
             self.problem(place, f"a score without a {lack}: {told!s:.200}")
         else:
-            self._scores.append((identity(trace_id), *found, at // 1000 if at else None, weight))
+            self._scores.append((trace_id, *found, at // 1000 if at else None, weight))
 
     @property
     def full(self) -> bool:
         """Whether it is time to hand over a batch."""
-        rows = max(len(self._columns["attributes"]), len(self._scores))
+        rows = max(self._rows, len(self._scores))
         return rows >= BATCH_SPANS or self._bytes >= BATCH_BYTES
 
     def batch(self) -> Batch:
         """Hand over what was gathered and start again."""
         self.digest()
         tables = {}
-        if self._columns["attributes"]:
-            found = {name: _series(self._columns[name], dtype) for name, dtype in STORED.items()}
-            tables["spans"] = pl.DataFrame(
-                {name: column.cast(SCHEMAS["spans"][name]) for name, column in found.items()}
-            )
+        if self._frames:
+            tables["spans"] = pl.concat(self._frames)
         if self._scores:
-            schema = {**SCHEMAS["evaluations"], "at": pl.Int64}
-            scores = pl.DataFrame(self._scores, schema=schema, orient="row")
-            tables["evaluations"] = scores.cast({"at": TIME})
+            rows = map(list, zip(*self._scores, strict=True))
+            found = dict(zip(SCHEMAS["evaluations"], rows, strict=True))
+            found["trace_id"] = _ids(found["trace_id"])
+            tables["evaluations"] = _frame("evaluations", found)
         batch = Batch(tables, self._problems)
-        self._columns, self._scores, self._problems = defaultdict(list), [], []
-        self._bytes = 0
+        self._frames, self._scores, self._problems = [], [], []
+        self._rows = self._bytes = 0
         return batch
 
     def last(self) -> Batch:
@@ -140,21 +138,26 @@ class Spans:
         """Put the spans gathered into columns, with the scores that they carry."""
         spans, places, others = self._gathered
         self._gathered = [], [], []
+        if not spans:
+            return None
         try:
             attributes = [plain_attributes(span.attributes) for span in spans]
-            events = [plain_events(span.events) if span.events else [] for span in spans]
+            events = [plain_events(span.events) if span.events else NO_EVENTS for span in spans]
         except BadSource:
             return self._one_by_one(spans, places, others)
         if not all([span.trace_id and span.span_id for span in spans]):  # noqa: C419 (faster)
             return self._one_by_one(spans, places, others)
-        found = columns([span.name for span in spans], attributes, events)
+        order, found = columns([span.name for span in spans], attributes, events)
+        spans, places = [spans[i] for i in order], [places[i] for i in order]
+        others, events = [others[i] for i in order], [events[i] for i in order]
+        attributes = [attributes[i] for i in order]
         for i, span in enumerate(spans):
             if span.kind in KINDS or span.trace_state:
                 kept = _kept if len(span.trace_state or "") <= USUAL_STATE else _kept.__wrapped__
                 others[i] = kept(span.kind, span.trace_state) + others[i]
             if events[i] or span.links or _said(span):
                 others[i] = _beside(span, events[i]) + others[i]
-            if events[i] or found["scored"][i] is not None:
+            if found["scored"][i] is not None or (events[i] and any(map(_is_score, events[i]))):
                 self._told(places[i], span, attributes[i], events[i])
         found["attributes"] = [
             row[:-1] + (other if len(row) > 2 else other.removeprefix(b","))
@@ -166,8 +169,8 @@ class Spans:
                 self._late(places[i], spans[i])
         if not self._texts:
             found["input"] = found["output"] = [None] * len(spans)
-        for name in STORED:
-            self._columns[name] += found[name]
+        self._frames.append(_frame("spans", found))
+        self._rows += len(spans)
         self._bytes += sum(map(len, found["attributes"]))
         return None
 
@@ -225,6 +228,10 @@ def _beside(span: Span, events: list[Event]) -> bytes:
     return b"," + ENCODER.encode({name: value for name, value in found.items() if value})[1:-1]
 
 
+def _is_score(event: Event) -> bool:
+    return is_score(event[0])
+
+
 def _said(span: Span) -> str | None:
     return span.status.message if span.status else None
 
@@ -233,13 +240,12 @@ def _own(spans: list[Span], errors: list[Any]) -> dict[str, list[Any]]:
     """The columns that attributes do not tell."""
     starts = [span.start_time_unix_nano for span in spans]
     ends = [span.end_time_unix_nano for span in spans]
+    codes = [span.status and span.status.code for span in spans]
+    known = {code: status(code) for code in set(codes)}
     return {
         "trace_id": _ids([span.trace_id for span in spans]),
         "span_id": _ids([span.span_id for span in spans]),
-        "parent_id": [
-            None if parent == NO_PARENT else parent
-            for parent in _ids([span.parent_span_id or None for span in spans])
-        ],
+        "parent_id": _ids([span.parent_span_id or None for span in spans], nothing=NO_PARENT),
         "name": [span.name or None for span in spans],
         "started_at": [start // 1000 if start else None for start in starts],
         "duration_s": [
@@ -247,20 +253,29 @@ def _own(spans: list[Span], errors: list[Any]) -> dict[str, list[Any]]:
             for start, end in zip(starts, ends, strict=True)
         ],
         "status": [
-            status(span.status and span.status.code, error is not None)
-            for span, error in zip(spans, errors, strict=True)
+            known[code] if error is None else status(code, failed=True)
+            for code, error in zip(codes, errors, strict=True)
         ],
     }
 
 
-def _ids(values: list[Any]) -> list[str | None]:
+def _ids(values: list[Any], nothing: str | None = None) -> list[str | None]:
     """Ids as `identity` has them; a look at all of them tells whether there is work to do."""
     with suppress(TypeError, UnicodeEncodeError):
         texts = [value or "" for value in values]
         odd = "".join(texts).encode().translate(None, b"0123456789abcdef")
-        if not odd and SIZES.issuperset(map(len, texts)):
+        if not odd and SIZES.issuperset(map(len, texts)) and nothing not in values:
             return values
-    return [identity(value) for value in values]
+    return [None if (found := identity(value)) == nothing else found for value in values]
+
+
+def _frame(table: str, found: dict[str, list[Any]]) -> pl.DataFrame:
+    """Gathered columns as the table."""
+    columns = {}
+    for name, dtype in SCHEMAS[table].items():
+        column = _series(found[name], STORED.get(name, dtype))
+        columns[name] = column.cast(dtype) if name in STORED else column
+    return pl.DataFrame(columns)
 
 
 def _series(values: Sequence[Any], dtype: Any) -> pl.Series:

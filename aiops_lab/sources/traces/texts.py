@@ -56,7 +56,16 @@ CONTENT = (
     "gen_ai.client.inference.operation.details",
 )  # fmt: skip
 """Events whose attributes are those that others give to the span itself."""
-INNER = ("content", "text", "parts", "contents", "message_content", "result", "response")
+INNER = (
+    "content",
+    "text",
+    "parts",
+    "contents",
+    "message_content",
+    "result",
+    "response",
+    "document",
+)
 
 
 class Part(Struct, gc=False):
@@ -120,7 +129,7 @@ def told(events: list[Event]) -> Attributes:
         elif name == "gen_ai.choice":
             found.setdefault("gen_ai.completion", [loaded(attributes.get("message"))])
         elif name == "db.query.result":
-            documents.append({"content": attributes.get("db.query.result.document")})
+            documents.append({key.rpartition(".")[2]: at for key, at in attributes.items()})
     return {**found, "retrieval.documents": documents} if documents else found
 
 
@@ -136,15 +145,17 @@ def loaded(value: Any) -> Any:
 
 def words(message: Any, depth: int = 0) -> str | None:
     """The text of a message or a part of one; a call of a tool as ``name(arguments)``."""
-    if type(message) is str or depth > DEEPEST:
+    if type(message) is str:
         return message or None
+    if depth > DEEPEST:
+        return None
     if isinstance(message, list):
         parts = [text for part in message if (text := words(part, depth + 1))]
         return "\n".join(parts) if len(parts) != 1 else parts[0]
     if not isinstance(message, dict):
         return None
-    for key in INNER:
-        if (inner := message.get(key)) and (text := words(inner, depth + 1)):
+    for key in [key for key in INNER if key in message]:
+        if (inner := message[key]) and (text := words(inner, depth + 1)):
             return text
     if calls := message.get("tool_calls") or message.get("tool_call"):
         return words(calls, depth + 1)
