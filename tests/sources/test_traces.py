@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiops_lab import Lab, LabError, open_lab
@@ -946,6 +946,7 @@ def test_many_batches_are_all_there(lab: Lab, tmp_path: Path) -> None:
 # properties
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=8, max_size=8) | st.binary(min_size=16, max_size=16))
 def test_an_id_is_the_same_in_all_its_spellings(data: bytes) -> None:
     text = base64.b64encode(data).decode()
@@ -953,6 +954,7 @@ def test_an_id_is_the_same_in_all_its_spellings(data: bytes) -> None:
     assert {identity(one) for one in spelt} == {data.hex()}
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_an_id_is_never_lost_and_settles_at_once(text: str) -> None:
     found = identity(text)
@@ -960,11 +962,13 @@ def test_an_id_is_never_lost_and_settles_at_once(text: str) -> None:
     assert identity(found) == found or len(text) in (12, 24)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=10**17, max_value=2**63 - 1))
 def test_nanoseconds_are_kept(moment: int) -> None:
     assert nanoseconds(moment) == nanoseconds(str(moment)) == moment
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(
         min_value=pl.Series(["1974-01-01"]).str.to_datetime().item(),
@@ -977,6 +981,7 @@ def test_an_iso_time_is_the_same_moment_as_its_numbers(moment: Any) -> None:
     assert nanoseconds(micro // 1000) == micro == nanoseconds(str(micro))
 
 
+@settings(deadline=None)
 @given(
     st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.integers())
 )
@@ -996,6 +1001,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_a_value_comes_back_as_it_was(given_value: Any) -> None:
     decoder = msgspec.json.Decoder(AnyValue, strict=False)
@@ -1005,6 +1011,7 @@ def test_a_value_comes_back_as_it_was(given_value: Any) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=200))
 def test_depth_is_bounded(depth: int) -> None:
     made: Any = "x"
@@ -1018,6 +1025,7 @@ def test_depth_is_bounded(depth: int) -> None:
             plain(held)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), PLAIN, max_size=6))
 def test_attributes_come_back_as_they_were(
     tmp_path_factory: Any, attributes: dict[str, Any]
