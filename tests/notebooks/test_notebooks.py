@@ -21,6 +21,7 @@ NOTEBOOKS = shipped_notebooks()
 FOUND = {
     "explore_runs": "warn",
     "ship_chunking_retrieval": "inconclusive",
+    "watch_behaviour": "warn",
     "ship_compare_runs": "warn",
     "ship_release_gate": "ok",
 }
