@@ -83,6 +83,7 @@ refusal = 0.05
 """
 REPORT_NAME = re.compile(r"(?!(?i:latest)$)\w[\w .+-]{0,149}")
 """A report's name is a folder's too."""
+ENGINES = ("polars", "duckdb", "spark")
 ROLES = ("gate", "guardrail", "info")
 
 
@@ -183,7 +184,7 @@ class Traffic(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     engine: str = "polars"
 
     def __post_init__(self) -> None:
-        if self.engine not in ("polars", "duckdb", "spark"):
+        if self.engine not in ENGINES:
             raise ValueError(f'engine is "polars", "duckdb" or "spark", not "{self.engine}"')
 
     def names(self) -> dict[str, list[str]]:

@@ -67,23 +67,15 @@ class Store:
         `polars.scan_delta` reads the percent-encoded names that deltalake returns for folders
         with spaces or umlauts as they are, and so finds nothing (seen with 2.1 and 1.6).
         """
-        files = pl.DataFrame(delta.get_add_actions(flatten=True))
-        if within is not None and f"min.{within[0]}" in files.columns:
-            column, low, high = within
-            some = (pl.col(f"max.{column}") >= low) & (pl.col(f"min.{column}") <= high)
-            files = files.filter(some.fill_null(True) | (pl.col(f"null_count.{column}") > 0))
-        names = files["path"]
-        if names.is_empty():
+        files = _files(delta, within)
+        if files.is_empty():
             return pl.LazyFrame(schema=_columns(table))
-        return pl.scan_parquet([self.root / table / name for name in names], glob=False)
+        return pl.scan_parquet([self.root / table / name for name in files], glob=False)
 
     def files(self, table: str) -> list[str]:
         """The Parquet files that hold a table's rows now, of listed attempts and others."""
         delta = self._delta(table)
-        if delta is None:
-            return []
-        names = pl.DataFrame(delta.get_add_actions(flatten=True))["path"]
-        return [str(self.root / table / name) for name in names]
+        return [] if delta is None else [str(self.root / table / name) for name in _files(delta)]
 
     def appended(
         self, table: str, within: tuple[str, datetime, datetime] | None = None
@@ -291,6 +283,16 @@ class Store:
                 names = ", ".join(f"'{name}'" for name in stale)
                 swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
         return swept
+
+
+def _files(delta: DeltaTable, within: tuple[str, datetime, datetime] | None = None) -> pl.Series:
+    """The names of a table's files; only of those that may hold rows between two moments."""
+    files = pl.DataFrame(delta.get_add_actions(flatten=True))
+    if within is not None and f"min.{within[0]}" in files.columns:
+        column, low, high = within
+        some = (pl.col(f"max.{column}") >= low) & (pl.col(f"min.{column}") <= high)
+        files = files.filter(some.fill_null(True) | (pl.col(f"null_count.{column}") > 0))
+    return files["path"]
 
 
 def _added_up(rows: pl.LazyFrame, table: str) -> pl.LazyFrame:

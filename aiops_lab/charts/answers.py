@@ -32,15 +32,24 @@ EACH = 8
 GROUNDED = ["grounded", "not grounded"]
 
 
-def quarters(result: Retrieval, answers: Any = "", experiment: str | None = None) -> Picture:
-    """Did the retriever or the writer fail? How many answers fall into each of the four cases."""
+def _judged(
+    result: Retrieval, answers: Any, experiment: str | None, told: str
+) -> pl.DataFrame | Cases:
+    """Each answer in its case, or a sentence where that cannot be."""
     answers = answers_to(result, answers)
     if answers is None:
         return note(UNANSWERED)
     try:
-        rows = retriever_or_writer(result, answers, experiment)
+        return retriever_or_writer(result, answers, experiment)
     except BadSettings as error:
-        return note(f"The answers cannot be laid beside the hits: {error}.")
+        return note(told.format(error))
+
+
+def quarters(result: Retrieval, answers: Any = "", experiment: str | None = None) -> Picture:
+    """Did the retriever or the writer fail? How many answers fall into each of the four cases."""
+    rows = _judged(result, answers, experiment, "The answers cannot be laid beside the hits: {}.")
+    if isinstance(rows, Cases):
+        return rows
     counts = dict(rows["case"].value_counts().iter_rows())
     judged = rows.height - counts.get(UNJUDGED, 0)
     if not judged:
@@ -89,13 +98,10 @@ def quarters(result: Retrieval, answers: Any = "", experiment: str | None = None
 
 def failures(result: Retrieval, answers: Any = "", experiment: str | None = None) -> Cases:
     """Did the retriever or the writer fail? Each answer beside the passage it should rest on."""
-    answers = answers_to(result, answers)
-    if answers is None:
-        return note(UNANSWERED)
-    try:
-        rows = retriever_or_writer(result, answers, experiment)
-    except BadSettings:
-        return note("Give the answers a column experiment_id: whose hits they were written from.")
+    told = "Give the answers a column experiment_id: whose hits they were written from."
+    rows = _judged(result, answers, experiment, told)
+    if isinstance(rows, Cases):
+        return rows
     name = rows["experiment_id"][0] if rows.height else ""
     texts = dict(result.questions.select("question_id", "text").iter_rows())
     ranked = rows.to_dicts()

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import altair as alt
 import numpy as np
 import polars as pl
 
 from aiops_lab.charts.cases import Cases, note
+from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.stats.texts import TextShift
-from aiops_lab.traffic.summaries import quantile
-from aiops_lab.watch.behaviour import ALL, Behaviour
-from aiops_lab.watch.event_words import day_words, label
+from aiops_lab.traffic.summaries import ALL, quantile
+from aiops_lab.watch.behaviour import Behaviour
+from aiops_lab.watch.event_words import label
+from aiops_lab.watch.words import day_words
 from aiops_lab.wording import figure, interval
 
-Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | Cases
 ROW = 92
-OTHER = "#e69f00"
 COLOURS = (BASELINE, CANDIDATE, OTHER, BETTER, WORSE, "#56b4e9", "#cc79a7")
 LATELY = 7
 """So many days are what is told as now."""
@@ -32,12 +31,10 @@ CLEAR = 0.05
 
 def board(result: Behaviour) -> Table | Cases:
     """At a glance: each metric of the whole traffic now, against its baseline."""
-    whole = result.series.filter(pl.col("slice").is_null() | (pl.col("slice") == ALL))
+    whole = result.series.filter(pl.col("slice") == ALL)
     if not whole.height:
         return note("No day of traffic could be summed up.")
-    alarmed = {
-        row["metric"]: row for row in result.alarms.to_dicts() if row["slice"] in (None, ALL)
-    }
+    alarmed = {row["metric"]: row for row in result.alarms.to_dicts() if row["slice"] == ALL}
     inside = set(result.alarms.filter(pl.col("slice") != ALL)["metric"])
     share = _shares(result)
     rows = []
@@ -92,7 +89,7 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
     metrics
         Those shown; by default up to 12, those that shifted first.
     """
-    own = result.series.filter(pl.col("slice").fill_null(ALL) == where)
+    own = result.series.filter(pl.col("slice") == where)
     if not own.height:
         return note(f"No metric was watched in {where}.")
     shifted = result.alarms["metric"].unique(maintain_order=True).to_list()
@@ -102,9 +99,7 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
         metrics = result.alarms.filter(slice=where)["metric"].unique(maintain_order=True).to_list()
     names = list(metrics or [*first, *(m for m in known if m not in first)])
     shown, rest = names[:MOST_ROWS], len(names) - MOST_ROWS
-    alarms = result.alarms.filter(
-        pl.col("metric").is_in(shown) & (pl.col("slice").fill_null(ALL) == where)
-    )
+    alarms = result.alarms.filter(pl.col("metric").is_in(shown) & (pl.col("slice") == where))
     data, order = _rows(result, own.filter(pl.col("metric").is_in(shown)), alarms, shown)
     values = [{k: v for k, v in row.items() if v is not None} for row in data.to_dicts()]
     base = alt.Chart(alt.InlineData(values=values))
@@ -278,7 +273,7 @@ def slices(result: Behaviour) -> Table | Cases:
         rows.append(
             {"status": SIGNED["warn" if alarm else
                               "inconclusive" if row["expected"] is None else "ok"],
-             "metric": label(row["metric"]), "slice": row["slice"] or ALL,
+             "metric": label(row["metric"]), "slice": row["slice"],
              "baseline": figure(row["expected"], share=row["metric"] in share),
              f"last {LATELY} days": figure(row["value"], share=row["metric"] in share),
              "change": size, "since": day_words(alarm["since"]) if alarm else "–"}
@@ -291,7 +286,7 @@ def slices(result: Behaviour) -> Table | Cases:
 
 def old_alerts(result: Behaviour) -> Picture:
     """Latency and errors, which classic alerts watch: what they would have said meanwhile."""
-    own = result.daily.filter(pl.col("slice").fill_null(ALL) == ALL)
+    own = result.daily.filter(pl.col("slice") == ALL)
     if "bins" not in own.columns:
         return note("Latency is not known by day.")
     late = own.filter(pl.col("metric") == "latency_s", pl.col("bins").is_not_null())
@@ -308,9 +303,7 @@ def old_alerts(result: Behaviour) -> Picture:
     if not rows:
         return note("Neither latency nor errors are known by day.")
     data = pl.DataFrame(rows).sort("day")
-    usual = data.group_by("what", maintain_order=True).agg(
-        low=pl.col("value").head(30).median() * 0, high=pl.col("value").head(30).max() * 1.5
-    )
+    usual = data.group_by("what").agg(high=pl.col("value").head(30).max() * 1.5)
     silent = data.join(usual, on="what").filter(pl.col("value") > pl.col("high")).height == 0
     title = (
         "Alerts on latency and errors would have stayed silent"
@@ -333,16 +326,6 @@ def old_alerts(result: Behaviour) -> Picture:
     ).resolve_scale(y="independent").properties(
         title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"}
     )  # fmt: skip
-
-
-def fired(result: Behaviour, histories: Sequence[tuple[Any, Behaviour]]) -> Table:
-    """What would have been said on earlier days: on each, the verdict then."""
-    rows = [
-        {"on": day_words(day), "status": SIGNED[then.verdict.status],
-         "said": then.verdict.headline}
-        for day, then in histories
-    ]  # fmt: skip
-    return table(pl.DataFrame(rows), title="What would have fired")
 
 
 def words(shift: TextShift | None) -> Picture:
@@ -385,7 +368,7 @@ def _p(value: float) -> str:
 
 def power(result: Behaviour) -> Table | Cases:
     """What would have been found of each metric, and what could not be watched."""
-    whole = pl.col("slice").is_null() | (pl.col("slice") == ALL)
+    whole = pl.col("slice") == ALL
     rows = [
         {"status": SIGNED["ok" if row["seen"] else "inconclusive"], "metric": label(row["metric"]),
          "a day": figure(row["n"]),

@@ -51,6 +51,11 @@ def polars_frame(data: Any, wanted: str) -> pl.DataFrame:
         raise BadSettings(f"the frame cannot be read as a table: {error}") from None
 
 
+def separator_of(first: str) -> str:
+    """What parts the columns of a table of text: what its first line has most of."""
+    return max(",\t;", key=first.count)
+
+
 def check_mapping(mapping: Mapping) -> None:
     """Refuse a mapping of names that no canonical table has.
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
-from aiops_lab.sources.flat import as_object, polars_frame
+from aiops_lab.sources.flat import as_object, polars_frame, separator_of
 from aiops_lab.tables import conform, empty
 
 IDS = {"question_id": ("question_id", "id", "qid", "_id"), "text": ("text", "question", "query")}
@@ -280,18 +280,12 @@ def _read(path: Path) -> pl.DataFrame:
         case ".parquet":
             return pl.read_parquet(path)
         case ".csv" | ".tsv":
-            between = "\t" if path.suffix.lower() == ".tsv" else ","
-            return pl.read_csv(path, infer_schema=False, separator=_between(path, between))
+            with path.open("rb") as file:
+                first = file.readline(2**16).decode("utf-8", "replace")
+            return pl.read_csv(path, infer_schema=False, separator=separator_of(first))
         case ".json" | ".jsonl" | ".ndjson":
             return pl.DataFrame(records_in(path), strict=False, infer_schema_length=None)
     raise BadSource(f"{path.name} is no table: CSV, TSV, JSON, JSON lines and Parquet are read")
-
-
-def _between(path: Path, usual: str) -> str:
-    """What parts the columns: what the first line has most of."""
-    with path.open("rb") as file:
-        first = file.readline(2**16)
-    return max((usual, ",", "\t", ";"), key=lambda sign: first.count(sign.encode()))
 
 
 def records_in(path: Path) -> list[dict[str, Any]]:

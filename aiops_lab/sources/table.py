@@ -18,7 +18,15 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
-from aiops_lab.sources.flat import CANONICAL, NAME, SHAPING, as_object, from_frame, listed
+from aiops_lab.sources.flat import (
+    CANONICAL,
+    NAME,
+    SHAPING,
+    as_object,
+    from_frame,
+    listed,
+    separator_of,
+)
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
 from aiops_lab.sources.rows import thin
 
@@ -72,7 +80,7 @@ def _csv(path: Path, problems: list[Problem]) -> pl.DataFrame:
     if text.count('"') % 2:
         raise BadSource("a quotation mark is never closed, so rows cannot be told apart")
     first = text.split("\n", 1)[0]
-    separator = max(",\t;", key=first.count)
+    separator = separator_of(first)
     names = next(csv.reader([first.rstrip("\r")], delimiter=separator), [])
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

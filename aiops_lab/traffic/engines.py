@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.settings import ENGINES
 from aiops_lab.store import REPLACED, Store
 from aiops_lab.tables import KEYS, SCHEMAS
 
-ENGINES = ("polars", "duckdb", "spark")
 SHOWN = """
 SELECT {columns} FROM (
   SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY l.nth {order}) AS seen

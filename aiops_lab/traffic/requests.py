@@ -8,7 +8,6 @@ is there all the same, and `complete` is false.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
@@ -68,16 +67,9 @@ def requests_of(
     spans = _with_roots(spans)
     spans = spans.with_columns(**_told(spans["attributes"], names or {}))
     known = spans.group_by("trace_id", maintain_order=True).agg(_columns())
-    root = pl.coalesce("root_output", "model_output")
-    texts = known.select(root).to_series()
-    measured = measure(texts, MEASURED)
-    return conform(
-        known.with_columns(
-            day=pl.col("at").dt.date(),
-            output_characters=texts.str.len_chars(),
-        ).hstack(measured),
-        "traffic",
-    ).sort("at", "trace_id", nulls_last=True)
+    texts = known.select(pl.coalesce("root_output", "model_output")).to_series()
+    rows = known.with_columns(day=pl.col("at").dt.date()).hstack(measure(texts, MEASURED))
+    return conform(rows, "traffic").sort("at", "trace_id", nulls_last=True)
 
 
 def _with_roots(spans: pl.DataFrame) -> pl.DataFrame:
@@ -89,7 +81,6 @@ def _with_roots(spans: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     tops = pl.col("held").is_null()
     spans = spans.with_columns(
-        top=tops,
         root=tops & tops.cum_sum().over("trace_id").eq(1) & pl.col("parent_id").is_null(),
     )
     for name in ("tokens_in", "tokens_out", "cost_usd"):
@@ -173,12 +164,3 @@ def _columns() -> list[pl.Expr]:
         pl.col("output").filter(root).first().alias("root_output"),
         pl.col("output").filter(model).drop_nulls().last().alias("model_output"),
     ]  # fmt: skip
-
-
-def calls_of(frame: Any) -> pl.DataFrame:
-    """Requests out of a plain table of calls with canonical names; see ``traffic``."""
-    rows = frame.with_columns(day=pl.col("at").cast(pl.Datetime("us", "UTC")).dt.date())
-    if "output" in rows.columns:
-        taken = [name for name in MEASURED if name not in rows.columns]
-        rows = rows.hstack(measure(rows["output"], taken)) if taken else rows
-    return conform(rows, "traffic")

@@ -16,7 +16,6 @@ from aiops_lab.tables import conform, empty
 from aiops_lab.traffic.requests import requests_of
 from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
 
-SOURCES = ("spans", "evaluations")
 LONGEST = timedelta(days=7)
 """The spans of one trace begin within so long of each other."""
 LATEST = timedelta(days=60)

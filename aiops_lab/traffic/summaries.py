@@ -18,6 +18,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from aiops_lab.errors import BadSettings
 from aiops_lab.measures.measure import MEASURES
 from aiops_lab.tables import SCHEMAS
 
@@ -28,6 +29,9 @@ RATES = (
 MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval_score")
 SLICES = ("slice", "language", "tenant", "model_served")
 ALL = "all"
+PART_OF_WHOLE = pl.col("slice").str.contains("=", literal=True)
+DIMENSION = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
+"""Of a slice called ``column=value``: whether it is one, and its column."""
 GAMMA = 1.01 / 0.99
 LARGEST = 1e15
 """A score or a sampling weight beyond that, or none at all, is missing."""
@@ -174,12 +178,9 @@ def _binned(
 ) -> list[pl.DataFrame]:
     parts = []
     for name in means:
-        rows, _ = _grouped(requests, column)
-        value = nw.col(name).cast(nw.Float64)
-        rows = rows.filter(~nw.col(name).is_null())
-        sign, place = _bin(value)
-        rows = rows.with_columns(sign=sign, bin=place)
-        keys = ["hour", *([column] if column else []), "sign", "bin"]
+        rows, keys = _grouped(requests, column, "sign", "bin")
+        sign, place = _bin(nw.col(name).cast(nw.Float64))
+        rows = rows.filter(~nw.col(name).is_null()).with_columns(sign=sign, bin=place)
         found = _named(_collected(rows.group_by(keys).agg(nw.len().alias("n"))), column)
         parts.append(_bins(found.with_columns(metric=pl.lit(name), stratum=pl.lit(ALL))))
     return parts
@@ -341,6 +342,22 @@ DAILY = pl.Schema(
         },
     }
 )  # fmt: skip
+
+
+def in_slice(traffic: pl.LazyFrame, where: str | None) -> pl.LazyFrame:
+    """The requests of a slice, ``column=value``; all where it is None or ``all``.
+
+    Raises
+    ------
+    BadSettings
+        It is no slice, or no column is called so.
+    """
+    if where is None or where == ALL:
+        return traffic
+    column, between, value = where.partition("=")
+    if not between or column not in traffic.collect_schema().names():
+        raise BadSettings(f"a slice reads column=value, not {where!r}")
+    return traffic.filter(pl.col(column).cast(pl.String) == value)
 
 
 def summarise(

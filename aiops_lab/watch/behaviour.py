@@ -11,8 +11,10 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
+from aiops_lab.tables import empty
+from aiops_lab.traffic.summaries import ALL, DIMENSION, PART_OF_WHOLE
 from aiops_lab.verdict import Verdict
-from aiops_lab.watch.changes import SEEN, change_log, version_shares
+from aiops_lab.watch.changes import SEEN, change_log, version_days
 from aiops_lab.watch.daily import as_date, whole_frame
 from aiops_lab.watch.event_words import event_words, verdict_of_events
 from aiops_lab.watch.mix import explained, mix_shares, rest_moved
@@ -35,7 +37,6 @@ AT_ONCE = dt.timedelta(days=2)
 SPOKEN = 0.5
 """A format in which fewer answers are valid is not the one that is meant."""
 DIMENSIONS = ("slice", "language", "tenant")
-ALL = "all"
 EVENTS = {
     "event": pl.Int64, "metric": pl.String, "slice": pl.String,
     **dict.fromkeys(("since", "since_low", "since_high", "day"), pl.Date),
@@ -63,7 +64,7 @@ class Behaviour(Result):
     mix
         dimension, slice, day, share: how the traffic is made up.
     versions
-        name (model_served, ...), version, day, share: who served it, and what.
+        Who served it, and what: see `version_days`.
     daily
         What was watched.
     settings
@@ -95,7 +96,7 @@ class Behaviour(Result):
     @property
     def where(self) -> str:
         """The slice in which the newest event is clearest."""
-        return self.newest.get("slice") or ALL
+        return self.newest.get("slice", ALL)
 
 
 def watch_behaviour(
@@ -159,12 +160,11 @@ def watch_behaviour(
 
 def _given(lab: Any) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The daily figures, the change log, and the versions in use by day."""
-    traffic = pl.DataFrame(schema={"at": pl.Datetime("us", "UTC")}).lazy()
     if callable(scan := getattr(lab, "scan", None)):
-        traffic, written = scan("traffic"), lab.table("changes")
-        return lab.daily(), change_log(traffic, written), version_shares(traffic)
-    daily = whole_frame(lab)
-    return daily, change_log(traffic), version_shares(traffic)
+        versions = version_days(scan("traffic"))
+        return lab.daily(), change_log(versions, lab.table("changes")), versions
+    versions = version_days(empty("traffic"))
+    return whole_frame(lab), change_log(versions), versions
 
 
 def _chosen(
@@ -185,10 +185,7 @@ def _chosen(
         daily = daily.filter(~pl.col("metric").is_in(_not_meant(daily, baseline_days)))
     else:
         daily = daily.filter(pl.col("metric").is_in(list(metrics)))
-    dimension = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
-    named = pl.col("slice").str.contains("=", literal=True)
-    own = pl.col("slice").is_null() | ~named | dimension.is_in(list(by))
-    return daily.filter(own)
+    return daily.filter(~PART_OF_WHOLE | DIMENSION.is_in(list(by)))
 
 
 def _not_meant(daily: pl.DataFrame, baseline_days: int) -> list[str]:
@@ -245,7 +242,7 @@ def _same_course(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
 
 def _together(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     """Whether two metrics may have moved at once."""
-    if one["gradual"] != two["gradual"] or (one["slice"] or ALL) != (two["slice"] or ALL):
+    if one["gradual"] != two["gradual"] or one["slice"] != two["slice"]:
         return False
     if one["gradual"]:
         return _gap(one, two) <= SLACK
@@ -280,8 +277,8 @@ def _clearest(own: Sequence[dict[str, Any]], daily: pl.DataFrame) -> dict[str, A
     """
     rows = sorted(own, key=lambda row: -row["evidence"])
     rows = [row for row in rows if row["metric"] == rows[0]["metric"]]
-    whole = [row for row in rows if row["slice"] in (None, ALL)]
-    parts = [row for row in rows if row["slice"] not in (None, ALL)]
+    whole = [row for row in rows if row["slice"] == ALL]
+    parts = [row for row in rows if row["slice"] != ALL]
     dimensions = [row["slice"].partition("=")[0] for row in parts]
     for row, dimension in zip(parts, dimensions, strict=True):
         alone = dimensions.count(dimension) == 1
@@ -294,7 +291,7 @@ def _kind(
     own: pl.DataFrame, first: Mapping[str, Any], daily: pl.DataFrame
 ) -> tuple[str, str | None]:
     """A shift, or a mix: the whole moved, no slice did, and their shares explain most of it."""
-    if first["slice"] not in (None, ALL) or own["slice"].drop_nulls().ne(ALL).any():
+    if first["slice"] != ALL or own["slice"].ne(ALL).any():
         return "shift", None
     share, told = explained(daily, first["metric"], first["since"])
     return ("mix", told) if share >= 0.5 else ("shift", None)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.tables import SCHEMAS, conform, digest, empty
+from aiops_lab.tables import SCHEMAS, TIME, conform, digest, empty
 
 ARTEFACTS = {
     "prompt_version": "prompt",
@@ -27,17 +27,48 @@ ARTEFACTS = {
 SEEN = "seen in the traffic"
 NEAR = timedelta(days=30)
 """What was written down stands for what was seen so long before or after."""
+VERSIONS = {"name": pl.String, "version": pl.String, "day": pl.Date, "at": TIME,
+            "share": pl.Float64}  # fmt: skip
 SHARE = 0.02
 """A version counts as there from the first day on which it had so much of the traffic."""
 
 
-def seen_changes(traffic: Any) -> pl.DataFrame:
-    """Versions that appeared in the traffic after its first day.
+def version_days(traffic: Any) -> pl.DataFrame:
+    """How often each version served on each day.
 
     Parameters
     ----------
     traffic
         The canonical table, as a Polars frame or lazy frame.
+
+    Returns
+    -------
+    pl.DataFrame
+        name (model_served, ...), version, day, at (of its first request that day), share (of the
+        day's requests that tell a version).
+    """
+    rows = (
+        traffic.lazy().filter(pl.col("at").is_not_null()).with_columns(day=pl.col("at").dt.date())
+    )
+    have = rows.collect_schema().names()
+    parts = [pl.DataFrame(schema=VERSIONS)]
+    for column in ARTEFACTS:
+        if column in have:
+            known = rows.filter(pl.col(column).is_not_null())
+            days = known.group_by("day", version=column).agg(pl.len(), pl.col("at").min()).collect()
+            share = pl.col("len") / pl.col("len").sum().over("day")
+            named = days.with_columns(share=share, name=pl.lit(column))
+            parts.append(named.select(pl.col(c).cast(t) for c, t in VERSIONS.items()))
+    return pl.concat(parts).sort("name", "day", "version")
+
+
+def seen_changes(versions: pl.DataFrame) -> pl.DataFrame:
+    """Versions that appeared in the traffic after its first day.
+
+    Parameters
+    ----------
+    versions
+        As `version_days` has them.
 
     Returns
     -------
@@ -50,58 +81,27 @@ def seen_changes(traffic: Any) -> pl.DataFrame:
     --------
     >>> rows = pl.DataFrame({"at": [datetime(2026, 5, d, tzinfo=UTC) for d in (1, 2, 3)],
     ...                      "model_served": ["a", "a", "b"]})
-    >>> seen_changes(rows).select("artefact", "from_version", "to_version").row(0)
+    >>> seen_changes(version_days(rows)).select("artefact", "from_version", "to_version").row(0)
     ('provider', 'a', 'b')
     """
-    rows = (
-        traffic.lazy().filter(pl.col("at").is_not_null()).with_columns(day=pl.col("at").dt.date())
-    )
-    have = rows.collect_schema().names()
-    parts = [empty("changes")]
-    for column in ARTEFACTS:
-        if column in have:
-            known = rows.filter(pl.col(column).is_not_null())
-            days = known.group_by("day", column).agg(pl.len(), pl.col("at").min()).collect()
-            parts.append(_appeared(days.rename({column: "version"}), column))
-    return pl.concat(parts).sort("at", "artefact", "name")
+    parts = [_appeared(own) for own in versions.partition_by("name", maintain_order=True)]
+    return pl.concat([empty("changes"), *parts]).sort("at", "artefact", "name")
 
 
-def _appeared(days: pl.DataFrame, column: str) -> pl.DataFrame:
-    if not days.height:
-        return empty("changes")
-    share = pl.col("len") / pl.col("len").sum().over("day")
-    first = days.filter(share >= SHARE).sort("at").unique("version", keep="first")
+def _appeared(days: pl.DataFrame) -> pl.DataFrame:
+    """What became of one artefact's versions."""
+    name = days["name"][0]
+    first = days.filter(pl.col("share") >= SHARE).sort("at").unique("version", keep="first")
     first = first.filter(pl.col("day") > days["day"].min()).sort("at")
     rows = []
     for day, version, at in first.select("day", "version", "at").iter_rows():
-        before = days.filter(pl.col("day") < day).sort("day", "len")["version"]
+        before = days.filter(pl.col("day") < day).sort("day", "share")["version"]
         rows.append(
-            {"change_id": digest(f"{column}:{version}")[:16], "at": at, "name": column,
-             "artefact": ARTEFACTS[column], "from_version": before[-1] if before.len() else None,
+            {"change_id": digest(f"{name}:{version}")[:16], "at": at, "name": name,
+             "artefact": ARTEFACTS[name], "from_version": before[-1] if before.len() else None,
              "to_version": version, "author": None, "note": SEEN}
         )  # fmt: skip
     return pl.DataFrame(rows, schema=SCHEMAS["changes"])
-
-
-def version_shares(traffic: Any) -> pl.DataFrame:
-    """The share of each version in the traffic of its day: name, version, day, share."""
-    rows = (
-        traffic.lazy().filter(pl.col("at").is_not_null()).with_columns(day=pl.col("at").dt.date())
-    )
-    have = rows.collect_schema().names()
-    schema = {"name": pl.String, "version": pl.String, "day": pl.Date, "share": pl.Float64}
-    parts = [pl.DataFrame(schema=schema)]
-    for column in ARTEFACTS:
-        if column in have:
-            known = rows.filter(pl.col(column).is_not_null())
-            days = known.group_by("day", column).len().collect()
-            parts.append(
-                days.select(
-                    pl.lit(column).alias("name"), pl.col(column).alias("version"), "day",
-                    share=pl.col("len") / pl.col("len").sum().over("day"),
-                )
-            )  # fmt: skip
-    return pl.concat(parts).sort("name", "day", "version")
 
 
 def git_changes(
@@ -156,12 +156,12 @@ def _bare(column: str) -> pl.Expr:
     return pl.when(pl.col("artefact") == "prompt").then(bare).otherwise(column).alias(column)
 
 
-def change_log(traffic: Any, written: Any = None) -> pl.DataFrame:
+def change_log(versions: pl.DataFrame, written: Any = None) -> pl.DataFrame:
     """What was written down and what was seen, in order of time; `logged` tells which.
 
     A version that was written down is not told a second time where it is seen.
     """
-    seen = seen_changes(traffic).with_columns(logged=pl.lit(False))
+    seen = seen_changes(versions).with_columns(logged=pl.lit(False))
     known = empty("changes") if written is None else conform(pl.DataFrame(written), "changes")
     known = known.with_columns(logged=pl.lit(True))
     named = known.drop_nulls("to_version").select("artefact", "to_version", written="at")

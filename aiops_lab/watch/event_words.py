@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
+from aiops_lab.watch.words import WHOLE, day_words
 from aiops_lab.wording import figure, interval, listing
 
 LABELS = {
@@ -18,18 +18,11 @@ LABELS = {
     "tokens_in": "Tokens in", "tokens_out": "Tokens out", "latency_s": "Latency in seconds",
     "cost_usd": "Cost in dollars", "retrieval_score": "Retrieval score",
 }  # fmt: skip
-ALL = (None, "", "all")
 
 
 def label(metric: str) -> str:
     """What a metric is called in a sentence."""
     return LABELS.get(metric, metric.replace("_", " ").capitalize())
-
-
-def day_words(day: dt.date, beside: dt.date | None = None) -> str:
-    """A day as a person writes it; the year only where it is not that of another day."""
-    year = "" if beside is not None and beside.year == day.year else f" {day:%Y}"
-    return f"{day.day} {day:%b}{year}"
 
 
 def moved(row: Mapping[str, Any]) -> str:
@@ -38,8 +31,8 @@ def moved(row: Mapping[str, Any]) -> str:
     slowly = " slowly" if row["gradual"] else ""
     before, after = (figure(row[side], share=row["share"]) for side in ("before", "after"))
     low, high = row["since_low"], row["since_high"]
-    span = "" if low == high else f" ({day_words(low, high)} to {day_words(high)})"
-    where = "" if row["slice"] in ALL else f", in {row['slice'].replace('=', ' ', 1)}"
+    span = "" if low == high else f" ({day_words(low, high.year)} to {day_words(high)})"
+    where = "" if row["slice"] in WHOLE else f", in {row['slice'].replace('=', ' ', 1)}"
     size = interval(row["low"], row["high"], share=row["share"])
     unit = " points" if row["share"] else ""
     return (f"{label(row['metric'])} {verb}{slowly} from {before} to {after} {size[:-1]}{unit}) "

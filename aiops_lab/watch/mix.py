@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-ALL = "all"
+from aiops_lab.traffic.summaries import DIMENSION, PART_OF_WHOLE
+
 CLEAR = 1.64
 DAYS = 28
 """So many days before and after are compared."""
@@ -16,19 +17,34 @@ DAYS = 28
 def mix_shares(daily: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
     """The share of each slice in the requests of its day: dimension, slice, day, share."""
     schema = {"dimension": pl.String, "slice": pl.String, "day": pl.Date, "share": pl.Float64}
-    if "slice" not in daily.columns:
-        return pl.DataFrame(schema=schema)
-    rows = daily.group_by("day", "slice").agg(pl.col("n").max())
-    named = pl.col("slice").str.splitn("=", 2).struct
-    rows = rows.filter(pl.col("slice").str.contains("=")).with_columns(
-        dimension=named.field("field_0")
-    )
+    rows = daily.filter(PART_OF_WHOLE, DIMENSION.is_in(list(dimensions)))
     return (
-        rows.filter(pl.col("dimension").is_in(list(dimensions)))
+        rows.group_by("day", "slice", dimension=DIMENSION)
+        .agg(pl.col("n").max())
         .with_columns(share=pl.col("n") / pl.col("n").sum().over("day", "dimension"))
         .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
         .sort("dimension", "slice", "day")
     )
+
+
+def _around(daily: pl.DataFrame, metric: str, since: dt.date) -> pl.DataFrame:
+    """A metric's slices in the days around a day: slice, dimension, after, n, x, xx.
+
+    x is events or sums, xx the sum of squares of what was added up.
+    """
+    columns, span = daily.columns, dt.timedelta(days=DAYS)
+    truth, total, squares = (
+        pl.col(name).cast(pl.Float64) if name in columns else pl.lit(None, pl.Float64)
+        for name in ("events", "sum", "sum_squares")
+    )
+    return daily.filter(
+        pl.col("metric") == metric, PART_OF_WHOLE,
+        pl.col("day").is_between(since - span, since + span),
+    ).select(
+        "slice", dimension=DIMENSION, after=pl.col("day") >= since,
+        n=pl.col("evaluated" if "evaluated" in columns else "n"),
+        x=pl.coalesce(truth, total), xx=pl.coalesce(truth, squares),
+    )  # fmt: skip
 
 
 def rest_moved(daily: pl.DataFrame, metric: str, where: str, since: dt.date) -> bool:
@@ -37,19 +53,9 @@ def rest_moved(daily: pl.DataFrame, metric: str, where: str, since: dt.date) -> 
     Their pooled level of the days before and since is compared; z is halved, as days differ by
     more than chance alone.
     """
-    dimension = where.partition("=")[0]
-    span = dt.timedelta(days=DAYS)
-    columns = daily.columns
-    truth = pl.col("events").cast(pl.Float64) if "events" in columns else pl.lit(None, pl.Float64)
-    total = pl.col("sum") if "sum" in columns else pl.lit(None, pl.Float64)
-    squares = pl.col("sum_squares") if "sum_squares" in columns else pl.lit(None, pl.Float64)
-    rows = daily.filter(
-        pl.col("metric") == metric, pl.col("slice").str.starts_with(f"{dimension}="),
-        pl.col("slice") != where, pl.col("day").is_between(since - span, since + span),
-    ).select(
-        after=pl.col("day") >= since, n=pl.col("evaluated" if "evaluated" in columns else "n"),
-        x=pl.coalesce(truth, total), xx=pl.coalesce(truth, squares),
-    )  # fmt: skip
+    rows = _around(daily, metric, since).filter(
+        pl.col("dimension") == where.partition("=")[0], pl.col("slice") != where
+    )
     sides = rows.group_by("after").agg(pl.col("n", "x", "xx").sum()).filter(pl.col("n") > 0)
     if sides.height < 2:
         return False
@@ -66,17 +72,7 @@ def explained(daily: pl.DataFrame, metric: str, since: dt.date) -> tuple[float, 
     The two-fold decomposition of Kitagawa (1955): sum of (p1 - p0) (r0 + r1) / 2 over slices, with
     shares p and levels r before and after, for the dimension that explains most.
     """
-    amount = pl.col("events").cast(pl.Float64) if "events" in daily.columns else pl.lit(None)
-    total = pl.col("sum") if "sum" in daily.columns else pl.lit(None)
-    count = pl.col("evaluated") if "evaluated" in daily.columns else pl.col("n")
-    span = dt.timedelta(days=DAYS)
-    rows = daily.filter(
-        pl.col("metric") == metric, pl.col("slice").str.contains("="),
-        pl.col("day").is_between(since - span, since + span),
-    ).select(
-        "slice", x=pl.coalesce(amount, total), n=count, after=pl.col("day") >= since,
-        dimension=pl.col("slice").str.splitn("=", 2).struct.field("field_0"),
-    )  # fmt: skip
+    rows = _around(daily, metric, since)
     best, told = 0.0, None
     for _, own in rows.group_by("dimension", maintain_order=True):
         sides = own.group_by("slice", "after").agg(pl.col("x", "n").sum())

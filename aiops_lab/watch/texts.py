@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.errors import BadSettings
 from aiops_lab.stats.texts import FEWEST, TextShift, text_shift
+from aiops_lab.traffic.summaries import in_slice
 
 DAYS = 14
 SKIPPED = 3
@@ -37,12 +37,7 @@ def changed_texts(
     TextShift or None
         None where there are fewer than 20 answers on a side.
     """
-    rows = lab.scan("traffic").filter(pl.col("day").is_not_null())
-    if where is not None and where != "all":
-        column, between, value = where.partition("=")
-        if not between or column not in rows.collect_schema().names():
-            raise BadSettings(f"a slice reads column=value, not {where!r}")
-        rows = rows.filter(pl.col(column).cast(pl.String) == value)
+    rows = in_slice(lab.scan("traffic"), where).filter(pl.col("day").is_not_null())
     last = rows.select(pl.col("day").max()).collect().item()
     if last is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.errors import BadSettings
+from aiops_lab.traffic.summaries import in_slice
 
 KINDS = ("typical", "slow", "failing", "refused")
 STEPS = {
@@ -46,16 +46,11 @@ def pick_traces(
         kind, trace_id, span_id, depth, step, name, begins and ends (seconds from the request's
         first span), status, input, output: a row a span.
     """
-    rows = lab.scan("traffic").filter(pl.col("at").is_not_null())
+    rows = in_slice(lab.scan("traffic"), where).filter(pl.col("at").is_not_null())
     if since is not None:
         rows = rows.filter(pl.col("day") >= since)
     if until is not None:
         rows = rows.filter(pl.col("day") <= until)
-    if where is not None:
-        column, between, value = where.partition("=")
-        if not between or column not in rows.collect_schema().names():
-            raise BadSettings(f"a slice reads column=value, not {where!r}")
-        rows = rows.filter(pl.col(column).cast(pl.String) == value)
     known = rows.select(
         "trace_id", "at", "latency_s", "refusal",
         failed=pl.any_horizontal(

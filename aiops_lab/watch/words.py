@@ -85,7 +85,9 @@ def _sentence(row: Row, year: int) -> str:
     slowly = " gradually" if row["gradual"] else ""
     days = "" if low == high else f" ({_span(low, high, year)})"
     where = f", in slice {row['slice']}" if row["slice"] not in WHOLE else ""
-    return f"{row['metric']} {moved}{slowly} {_ends(row)} since {_date(since, year)}{days}{where}"
+    return (
+        f"{row['metric']} {moved}{slowly} {_ends(row)} since {day_words(since, year)}{days}{where}"
+    )
 
 
 def _found(row: Row) -> str:
@@ -112,15 +114,16 @@ def _days(count: float) -> str:
     return "1 day" if round(count) == 1 else f"{round(count):,} days"
 
 
-def _date(day: dt.date, year: int) -> str:
+def day_words(day: dt.date, year: int | None = None) -> str:
+    """A day as a person writes it; without the year where it is the one that is known."""
     return f"{day.day} {day:%b}" if day.year == year else f"{day.day} {day:%b %Y}"
 
 
 def _span(first: dt.date, last: dt.date, year: int) -> str:
     if first == last:
-        return _date(first, year)
+        return day_words(first, year)
     same = (first.year, first.month) == (last.year, last.month)
-    return f"{first.day if same else _date(first, year)} to {_date(last, year)}"
+    return f"{first.day if same else day_words(first, year)} to {day_words(last, year)}"
 
 
 def _not_told(open_: pl.DataFrame) -> str:

@@ -18,7 +18,7 @@ from aiops_lab.charts import watch as drawn
 from aiops_lab.charts.figures import figures
 from aiops_lab.errors import LabError
 from aiops_lab.watch.behaviour import Behaviour
-from aiops_lab.watch.changes import SEEN, change_log, seen_changes
+from aiops_lab.watch.changes import SEEN, change_log, seen_changes, version_days
 from aiops_lab.watch.mix import explained, mix_shares
 from aiops_lab.watch.traces import pick_traces
 
@@ -157,14 +157,15 @@ def test_versions_are_seen_when_they_come_to_two_percent() -> None:
     at = [dt.datetime(2026, 5, day, hour, tzinfo=dt.UTC) for day in (1, 2, 3) for hour in range(24)]
     served = ["a"] * 30 + ["b"] + ["a"] * 17 + ["b"] * 24
     rows = pl.DataFrame({"at": at, "model_served": served, "prompt_version": "p:1"})
-    seen = seen_changes(rows)
+    versions = version_days(rows)
+    seen = seen_changes(versions)
     assert seen.select("artefact", "from_version", "to_version", "note").rows() == [
         ("provider", "a", "b", SEEN)
     ]
     assert seen["at"][0].day == 2
     written = pl.DataFrame({"change_id": ["1"], "at": [at[30]], "artefact": ["provider"],
                             "to_version": ["b"]})  # fmt: skip
-    assert change_log(rows, written)["logged"].to_list() == [True]
+    assert change_log(versions, written)["logged"].to_list() == [True]
 
 
 def test_commits_to_prompts_are_changes(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from aiops_lab import Lab, detect_shifts, summarise, watch_behaviour
 from aiops_lab.errors import LabError
 from aiops_lab.tables import conform
 from aiops_lab.traffic.summaries import daily_of, hourly_of
-from aiops_lab.watch.changes import change_log, seen_changes
+from aiops_lab.watch.changes import change_log, seen_changes, version_days
 
 START = dt.date(2026, 4, 1)
 
@@ -125,13 +125,13 @@ def test_a_lab_is_summed_up_by_duckdb_with_scores_and_without(lab: Lab) -> None:
 def test_models_whose_names_end_alike_are_different_models() -> None:
     at = [dt.datetime(2026, 5, day, 9, tzinfo=dt.UTC) for day in range(1, 9)]
     served = ["llama3:latest"] * 4 + ["mistral:latest"] * 4
-    log = change_log(pl.DataFrame({"at": at, "model_served": served}))
+    log = change_log(version_days(pl.DataFrame({"at": at, "model_served": served})))
     assert log.select("from_version", "to_version").row(0) == ("llama3:latest", "mistral:latest")
 
 
 def test_what_was_written_down_years_ago_hides_no_change() -> None:
     at = [dt.datetime(2026, 5, day, 9, tzinfo=dt.UTC) for day in (1, 2, 3)]
-    rows = pl.DataFrame({"at": at, "model_served": ["a", "a", "b"]})
+    rows = version_days(pl.DataFrame({"at": at, "model_served": ["a", "a", "b"]}))
     assert seen_changes(rows).height == 1
     written = pl.DataFrame({"change_id": ["1"], "artefact": ["provider"], "to_version": ["b"],
                             "at": [dt.datetime(2024, 1, 1, tzinfo=dt.UTC)]})  # fmt: skip

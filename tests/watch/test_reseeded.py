@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from scipy import stats
 
 from aiops_lab import watch_behaviour
 from tests.conftest import WHOLE
+from tests.stats.test_false_alarms import exceeds, falls_short
 from tests.watch.reseeded import day, written
 
 pytestmark = pytest.mark.slow
@@ -23,11 +23,6 @@ SEEDS = range(301, 351) if WHOLE else range(301, 309)
 METRICS = {"refusals": "refusal", "yaml_invalid": "yaml_valid", "ungrounded": "grounded",
            "thumbs_up": "thumbs_up"}  # fmt: skip
 STEPS, SLOW = ("silent_swap", "prompt_change"), ("ageing_index", "slow_decline")
-
-
-def falls_short(count: int, bound: float, runs: int) -> bool:
-    """Does the one-sided 99 % binomial bound exclude a share of `bound` or more?"""
-    return bool(stats.binom.cdf(count, runs, bound) < 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +76,7 @@ def test_a_slice_that_only_grows_does_not_alarm(found: list[dict[str, Any]]) -> 
     mixes = [row for row in found if row["kind"] == "mix_change"]
     alarms = sum(row["mixed"] for row in mixes)
     print(f"{alarms} of {len(mixes)} growing slices alarmed")
-    assert not stats.binom.sf(alarms - 1, len(mixes), 0.05) < 0.01
+    assert not exceeds(alarms, 0.05, len(mixes))
 
 
 def test_clean_histories_keep_the_promise(tmp_path: Path) -> None:
@@ -90,4 +85,4 @@ def test_clean_histories_keep_the_promise(tmp_path: Path) -> None:
         daily, _ = written(tmp_path / str(seed), seed + 1_000, "weekly_cycle")
         alarms += watch_behaviour(daily).alarms.height > 0
     print(f"{alarms} of {len(SEEDS)} clean demos of 44 series alarmed")
-    assert not stats.binom.sf(alarms - 1, len(SEEDS), 0.05) < 0.01
+    assert not exceeds(alarms, 0.05, len(SEEDS))

@@ -9,10 +9,9 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.inputs import Corpus, Questions, outside
+from aiops_lab.ship.retrieval.score import Check
 from aiops_lab.sources.retrieval import read_chunks, read_hits, read_table
 from aiops_lab.tables import empty
-
-Check = tuple[str, str, str]
 
 
 def logged_hits(
