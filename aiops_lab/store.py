@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +26,10 @@ from aiops_lab.tables import KEYS, SCHEMAS, empty
 
 COMMIT_POINT = "aiops-lab-ingests"
 COMMIT_TRIES = 200
+CHECKPOINT = {"delta.checkpointInterval": "10"}
+"""Opening a table replays what came after its last checkpoint: a year of days stays quick so."""
+COMPACT = 50
+"""After so many versions the small files of ``ingests`` are made one."""
 BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
 REPLACED = ("traffic", "hourly", "evaluations", "changes")
@@ -49,6 +54,7 @@ class Store:
     def __init__(self, root: Path, version: int | None = None) -> None:
         self.root = root
         self.pinned = version
+        self._known: tuple[int, pl.DataFrame] | None = None
 
     def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
@@ -127,8 +133,11 @@ class Store:
         return self._listed(delta)
 
     def _listed(self, delta: DeltaTable) -> pl.DataFrame:
-        rows = self._rows("ingests", delta).collect()
-        return rows.sort("reader_version", "at").unique("digest", keep="last", maintain_order=True)
+        version = delta.version()
+        if self._known is None or self._known[0] != version:
+            rows = self._rows("ingests", delta).collect().sort("reader_version", "at")
+            self._known = version, rows.unique("digest", keep="last", maintain_order=True)
+        return self._known[1]
 
     def visible_runs(self, listed: pl.DataFrame | None = None) -> pl.DataFrame:
         """The (run_id, attempt) shown, with the moment and place of each in its ingest.
@@ -247,8 +256,16 @@ class Store:
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
+                self._compact()
                 return new
         raise LabError(BUSY)
+
+    def _compact(self) -> None:
+        """Now and then make one file of the many of ``ingests``; older versions keep theirs."""
+        delta = self._delta("ingests")
+        if delta is not None and not delta.version() % COMPACT:
+            with suppress(DeltaError):  # another process wrote meanwhile: the next time will do
+                delta.optimize.compact()
 
     def _made(self, table: str) -> DeltaTable:
         """The Delta table, made where it is not there yet (perhaps by another process just now)."""
@@ -261,6 +278,7 @@ class Store:
                 self._uri(table),
                 pl.Schema(_columns(table)),
                 mode="error",
+                configuration=CHECKPOINT,
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
         except DeltaError:

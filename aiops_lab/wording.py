@@ -35,11 +35,15 @@ def figure(value: float | None, *, share: bool = False, digits: int = 3) -> str:
     --------
     >>> figure(0.7414, share=True), figure(12345.678), figure(0.000123456), figure(None)
     ('74.1 %', '12,300', '0.000123', 'not known')
+    >>> figure(0.00026, share=True), figure(0.99982, share=True)
+    ('0.03 %', '99.98 %')
     """
     if value is None or not math.isfinite(value):
         return "not known"
     if share:
-        return f"{value * 100:.1f} %".replace("-", MINUS)
+        near = min(abs(value), abs(1 - value)) * 100
+        places = 1 if near >= 0.1 or near < 1e-6 else -math.floor(math.log10(near))
+        return f"{value * 100:.{places}f} %".replace("-", MINUS)
     if value == 0:
         return "0"
     if not 1e-8 <= abs(value) < 1e12:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from aiops_lab import Lab, LabError, demo_lab, open_lab
+from aiops_lab import Lab, LabError, demo_lab, open_lab, store
 from aiops_lab.errors import BadSettings, UnknownRun
 from aiops_lab.store import Store
 from aiops_lab.tables import KEYS, SCHEMAS
@@ -338,3 +338,15 @@ def test_a_file_that_cannot_be_opened_stops_no_other(lab: Lab, tmp_path: Path) -
 def test_a_column_of_bytes_stops_no_ingest(lab: Lab) -> None:
     lab.ingest(table_of({"a": [1.0]}).with_columns(picture=pl.lit(b"\x00\xff")))
     assert lab.scores("a").height == 1
+
+
+def test_many_ingests_are_put_in_one_file_and_all_versions_stay(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "COMPACT", 3)
+    for number in range(7):
+        lab.ingest(table_of({f"run{number}": [1.0, 0.0]}))
+    assert set(lab.runs()["run_id"]) == {f"run{number}" for number in range(7)}
+    assert len(lab._store.files("ingests")) < 7
+    counts = [lab.at(version).runs().height for version in range(lab.version + 1)]
+    assert counts == sorted(counts) and set(counts) == set(range(8))

@@ -23,6 +23,8 @@ CELLS = 1_000_000
 class Onset:
     """When a shift began, as days' numbers, and the levels; arrays of shape (series,).
 
+    `likelihood` (series, days) is that of each first day, of the likeliest 1.
+
     `since` is the likeliest first day, `first` to `last` the days that the likelihood allows;
     `before` is the level until then, `after` the mean level from then to the alarm, of an average
     weekday, and `low` to `high` holds their difference. `gradual`: a slope fits better than a step.
@@ -36,6 +38,7 @@ class Onset:
     after: Floats
     low: Floats
     high: Floats
+    likelihood: Floats
 
 
 def onset(
@@ -101,8 +104,8 @@ def _dated(series: Rates | Means, alarm: Integers, side: Integers, level: float)
     half = np.where(likely, np.sqrt(2 * np.maximum(most - fall, 0.0)) * error * reach, 0.0)
     change = np.where(likely, slope * reach, np.nan)
     either = likely.any(1)
-    best = (log - np.array([0.0, GRADUAL])[:, None]).reshape(count, 2 * days).argmax(1)
-    kind, since = np.divmod(best, days)
+    told = log - np.array([0.0, GRADUAL])[:, None]
+    kind, since = np.divmod(told.reshape(count, 2 * days).argmax(1), days)
     at = np.arange(count), kind, since
     return Onset(
         since=since,
@@ -113,6 +116,7 @@ def _dated(series: Rates | Means, alarm: Integers, side: Integers, level: float)
         after=base[at] + (slope * reach)[at],
         low=np.nanmin(change - half, axis=(1, 2)),
         high=np.nanmax(change + half, axis=(1, 2)),
+        likelihood=np.exp(told.max(1) - told.max((1, 2))[:, None]),
     )
 
 

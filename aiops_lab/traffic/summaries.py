@@ -43,8 +43,9 @@ KEY = ("hour", "metric", "slice", "stratum")
 
 
 def hourly_of(
-    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES
-) -> pl.DataFrame:
+    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES, *,
+    metrics: Sequence[str] | None = None, every: str = "1h",
+) -> pl.DataFrame:  # fmt: skip
     """Summaries by hour, metric, slice and stratum.
 
     Parameters
@@ -56,6 +57,16 @@ def hourly_of(
         stratum is its sampling weight.
     slices
         Columns of the requests by which they are told apart, one at a time.
+    metrics
+        Columns that are summed up: of truth values as rates, of numbers as means. Default: what
+        the lab measures of each request.
+    every
+        The length of an "hour": whole days are summed up in one go by ``1d``.
+
+    Raises
+    ------
+    BadSettings
+        No time `at`, no such metric, or one that is neither true or false nor a number.
 
     Returns
     -------
@@ -71,17 +82,19 @@ def hourly_of(
     >>> hourly_of(rows).select("metric", "n", "events").row(0)
     ('refusal', 2, 1)
     """
-    requests = nw.from_native(traffic).lazy()
+    requests = nw.from_native(traffic)
     have = requests.collect_schema().names()
+    if "at" not in have:
+        raise BadSettings(f"requests need a time, at; the columns are {', '.join(have)}")
     extra = {"error": ("status", nw.col("status") == "error"),
              "incomplete": ("complete", ~nw.col("complete"))}  # fmt: skip
     requests = requests.with_columns(
-        hour=nw.col("at").dt.truncate("1h"),
+        hour=nw.col("at").dt.truncate(every),
         **{name: rule for name, (needs, rule) in extra.items() if needs in have},
-    )
-    have = requests.collect_schema().names()
-    rates = [name for name in RATES if name in have]
-    means = [name for name in MEANS if name in have]
+    ).lazy()
+    schema = requests.collect_schema()
+    have = schema.names()
+    rates, means = _kinds(schema, metrics)
     by = [None, *(name for name in slices if name in have)]
     parts = [
         part for column in by
@@ -110,6 +123,18 @@ def hourly_of(
         (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in SCHEMAS["hourly"].items()
     ).sort(KEY)
+
+
+def _kinds(schema: nw.Schema, metrics: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The columns that are summed up as rates, and as means."""
+    if metrics is None:
+        return [n for n in RATES if n in schema], [n for n in MEANS if n in schema]
+    for name in metrics:
+        if name not in schema or not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            why = f"is {schema[name]}" if name in schema else "is not there"
+            raise BadSettings(f"a metric is a column of numbers or truth values; {name!r} {why}")
+    rates = [name for name in metrics if schema[name] == nw.Boolean]
+    return rates, [name for name in metrics if name not in rates]
 
 
 def _grouped(frame: nw.LazyFrame[Any], column: str | None, *more: str) -> tuple[Any, list[str]]:
@@ -361,8 +386,9 @@ def in_slice(traffic: pl.LazyFrame, where: str | None) -> pl.LazyFrame:
 
 
 def summarise(
-    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES
-) -> pl.DataFrame:
+    traffic: Any, evaluations: Any = None, slices: Sequence[str] = SLICES, *,
+    metrics: Sequence[str] | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """Summaries by day of any requests: see `hourly_of` and `daily_of`.
 
     Parameters
@@ -370,13 +396,23 @@ def summarise(
     traffic
         The canonical table of any library that Narwhals knows, or a Lab: its traffic and online
         scores are then summed up by the engine that ``lab.toml`` names.
+    metrics
+        As `hourly_of` has it: a table of your own, with a time `at`, may have any.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> mine = pl.DataFrame({"at": [datetime(2026, 5, 1)] * 2, "score": [0.25, 0.75]})
+    >>> summarise(mine, metrics=["score"]).select("metric", "n", "sum").row(0)
+    ('score', 2, 1.0)
     """
     relations: Any = getattr(traffic, "relations", None)
     if relations is not None:
         traffic, evaluations = relations("traffic", "evaluations")
         if traffic is None:
             return pl.DataFrame(schema=DAILY)
-    return daily_of(hourly_of(traffic, evaluations, slices))
+    every = "1d" if relations is None else "1h"
+    return daily_of(hourly_of(traffic, evaluations, slices, metrics=metrics, every=every))
 
 
 def quantile(bins: Sequence[Mapping[str, int]], share: float) -> float | None:

@@ -16,6 +16,7 @@ from aiops_lab.traffic.summaries import ALL, DIMENSION, PART_OF_WHOLE
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import SEEN, change_log, version_days
 from aiops_lab.watch.daily import as_date, whole_frame
+from aiops_lab.watch.dating import likeliest
 from aiops_lab.watch.event_words import event_words, verdict_of_events
 from aiops_lab.watch.mix import explained, mix_shares, rest_moved
 from aiops_lab.watch.shifts import detect_shifts
@@ -55,9 +56,10 @@ class Behaviour(Result):
         warn where behaviour shifted, else as `Shifts` has it; a mix that changed is told.
     events
         Alarms that began together are one event: event, metric and slice (of the clearest),
-        since, since_low, since_high, day (of the first alarm), kind (shift, or mix: only the
+        since (the likeliest first day, given the change log too), since_low, since_high, day (of
+        the first alarm), kind (shift, or mix: only the
         shares of slices changed), step, headline, beside (the change next to it, if any), alarms.
-    alarms, series, power, checks
+    alarms, onsets, series, power, checks
         As `Shifts` has them; alarms with their event.
     changes
         The change log: what was written down (logged) and what was seen in the traffic.
@@ -74,6 +76,7 @@ class Behaviour(Result):
     verdict: Verdict
     events: pl.DataFrame
     alarms: pl.DataFrame
+    onsets: pl.DataFrame
     series: pl.DataFrame
     power: pl.DataFrame
     checks: pl.DataFrame
@@ -148,10 +151,10 @@ def watch_behaviour(
         log = log.filter(pl.col("at").dt.date() <= until)
         versions = versions.filter(pl.col("day") <= until)
     alarms = _clustered(shifts.alarms, daily)
-    events = _events(alarms, daily, log)
+    events = _events(alarms, shifts.onsets, daily, log)
     return Behaviour(
         verdict_of_events(events, alarms, shifts.verdict),
-        events, alarms, shifts.series, shifts.power, shifts.checks, log,
+        events, alarms, shifts.onsets, shifts.series, shifts.power, shifts.checks, log,
         mix_shares(daily, DIMENSIONS), versions, daily,
         {**shifts.settings, "metrics": sorted(set(daily["metric"])), "by": list(by),
          "until": None if until is None else str(until)},
@@ -255,11 +258,15 @@ def _gap(one: Mapping[str, Any], two: Mapping[str, Any]) -> dt.timedelta:
     return max(apart, dt.timedelta(0))
 
 
-def _events(alarms: pl.DataFrame, daily: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
+def _events(
+    alarms: pl.DataFrame, onsets: pl.DataFrame, daily: pl.DataFrame, log: pl.DataFrame
+) -> pl.DataFrame:  # fmt: skip
     rows = []
     for _, own in alarms.group_by("event", maintain_order=True):
         first = _clearest(own.to_dicts(), daily)
         kind, why = _kind(own, first, daily)
+        may = onsets.filter(metric=first["metric"], slice=first["slice"])
+        first["since"] = likeliest(may, log)
         beside = _beside(first, log)
         rows.append(
             {**first, "day": own["day"].min(), "alarms": own.height, "kind": kind, "beside": beside,

@@ -35,6 +35,7 @@ ALARMS: Schema = {
     **dict.fromkeys(("before", "after", "low", "high", "evidence"), pl.Float64),
     "gradual": pl.Boolean, "share": pl.Boolean,
 }  # fmt: skip
+ONSETS: Schema = {**NAMED, "day": pl.Date, "likelihood": pl.Float64}
 EXPECTED = dict.fromkeys(("low", "high", "expected", "evidence"), pl.Float64)
 POWER: Schema = {
     **NAMED, "n": pl.Float64, "watched": pl.Int64,
@@ -59,6 +60,9 @@ class Shifts(Result):
         (the level until then, and the mean level from then to the alarm, of an average weekday),
         low, high (95 % interval of after less before), evidence (the most so far), gradual (a
         slope fits better than a step), share (it is a rate).
+    onsets
+        metric, slice, day, likelihood: of each day on which an alarm's shift may have begun, that
+        of the likeliest being 1.
     series
         metric, slice, day, value, low, high (where a day's value lies in 95 % while nothing
         changes), expected, evidence (1 raises the alarm; null in the baseline).
@@ -74,6 +78,7 @@ class Shifts(Result):
 
     verdict: Verdict
     alarms: pl.DataFrame
+    onsets: pl.DataFrame
     series: pl.DataFrame
     power: pl.DataFrame
     checks: pl.DataFrame
@@ -139,11 +144,11 @@ def detect_shifts(
     watched = sum(group.names.height for group in groups)
     threshold = float(run_length_days) * max(watched, 1)
     told = [_watched(group, threshold) for group in groups if group.names.height]
-    alarms, days, power = (
+    alarms, onsets, days, power = (
         pl.concat([pl.DataFrame(schema=schema), *(each[part] for each in told)]).sort(order)
         for part, schema, order in (
-            (0, ALARMS, ["day", *KEY]), (1, {**NAMED, "day": pl.Date, **EXPECTED}, [*KEY, "day"]),
-            (2, POWER, KEY),
+            (0, ALARMS, ["day", *KEY]), (1, ONSETS, [*KEY, "day"]),
+            (2, {**NAMED, "day": pl.Date, **EXPECTED}, [*KEY, "day"]), (3, POWER, KEY),
         )
     )  # fmt: skip
     checks = pl.concat([checks, *(g.checks for g in groups), _blind(power)]).sort(*KEY, "check")
@@ -157,7 +162,7 @@ def detect_shifts(
         "restart": _plain(restart or {}), "watched": watched, "threshold": threshold,
     }  # fmt: skip
     verdict = words.verdict(alarms, power, checks, baseline_days)
-    return Shifts(verdict, alarms, series, power, checks, settings)
+    return Shifts(verdict, alarms, onsets, series, power, checks, settings)
 
 
 def _check(baseline_days: Any, run_length_days: Any) -> None:
@@ -236,30 +241,38 @@ def _group(rows: pl.DataFrame, ready: pl.DataFrame, baseline_days: int) -> _Grou
     return _Group(names, table.days, series, np.zeros(names.height, bool), checks)
 
 
-def _watched(group: _Group, threshold: float) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Alarms, days and power of a group."""
+def _watched(group: _Group, threshold: float) -> tuple[pl.DataFrame, ...]:
+    """Alarms, their onsets, days and power of a group."""
     found = watch(group.series, threshold)
     evidence = np.exp(np.minimum(found.log_evidence - math.log(threshold), MOST))
     alarms = _alarms(group, found, evidence)
-    return alarms, _days(group, evidence), _power(group, evidence[:, -1], threshold)
+    return *alarms, _days(group, evidence), _power(group, evidence[:, -1], threshold)
 
 
-def _alarms(group: _Group, found: Watched, evidence: Floats) -> pl.DataFrame:
+def _alarms(
+    group: _Group, found: Watched, evidence: Floats
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     own = found.alarm >= 0
     if not own.any():
-        return pl.DataFrame(schema=ALARMS)
+        return pl.DataFrame(schema=ALARMS), pl.DataFrame(schema=ONSETS)
     alarm, side = found.alarm[own], found.side[own]
     dated = onset(group.series.take(own), alarm, side)
     turned = group.turned[own]
     ends = np.where(turned, -dated.high, dated.low), np.where(turned, -dated.low, dated.high)
     before, after = (np.where(turned, 1 - x, x) for x in (dated.before, dated.after))
-    return group.names.filter(own).with_columns(
+    names = group.names.filter(own)
+    day = np.arange(dated.likelihood.shape[1])
+    held = (dated.first[:, None] <= day) & (day <= dated.last[:, None]) & (dated.likelihood > 0)
+    at, may = np.nonzero(held)
+    onsets = names[at].with_columns(day=group.days[may], likelihood=dated.likelihood[at, may])
+    alarms = names.with_columns(
         day=group.days[alarm], since=group.days[dated.since], since_low=group.days[dated.first],
         since_high=group.days[dated.last],
         direction=np.where((side > 0) != turned, "up", "down"),
         before=before, after=after, low=ends[0], high=ends[1], evidence=evidence[own].max(1),
         gradual=dated.gradual, share=pl.lit(group.share),
-    ).cast(ALARMS)  # fmt: skip
+    )  # fmt: skip
+    return alarms.cast(ALARMS), onsets.cast(ONSETS)
 
 
 def _days(group: _Group, evidence: Floats) -> pl.DataFrame:

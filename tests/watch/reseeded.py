@@ -1,4 +1,4 @@
-"""Demos of other seeds: their true daily counts as the table that is watched."""
+"""Demos of other seeds: a lab that has their true daily counts, and their change log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,32 @@ RATES = {
 }  # fmt: skip
 
 
-def written(folder: Path, seed: int, incidents: str | None = None) -> tuple[pl.DataFrame, Any]:
-    """The true daily counts of a demo, and what was planted in it."""
+VERSIONS = {
+    "model": "model_served", "provider": "fingerprint", "prompt": "prompt_version",
+    "index": "index_version", "retrieval": "retrieval_version", "parser": "parser_version",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `watch_behaviour` asks of a lab."""
+
+    days: pl.DataFrame
+    traffic: pl.DataFrame
+    changes: pl.DataFrame
+
+    def daily(self) -> pl.DataFrame:
+        return self.days
+
+    def scan(self, _: str) -> pl.LazyFrame:
+        return self.traffic.lazy()
+
+    def table(self, _: str) -> pl.DataFrame:
+        return self.changes
+
+
+def written(folder: Path, seed: int, incidents: str | None = None) -> tuple[Demo, Any]:
+    """A demo, and what was planted in it."""
     command = [sys.executable, str(PROGRAM), str(folder), "--seed", str(seed)]
     if incidents is not None:
         command += ["--incidents", incidents]
@@ -31,7 +56,30 @@ def written(folder: Path, seed: int, incidents: str | None = None) -> tuple[pl.D
     truth = json.loads((folder / "truth.json").read_text("utf-8"))
     for path in folder.glob("*.zst"):
         path.unlink()
-    return pl.concat(_daily(counts)), truth
+    known = pl.read_csv(folder / "changes.csv", try_parse_dates=True, infer_schema=False)
+    changes = known.with_columns(pl.col("at").str.to_datetime(time_zone="UTC", time_unit="us"))
+    return Demo(pl.concat(_daily(counts)), _traffic(truth), changes), truth
+
+
+def _traffic(truth: dict[str, Any]) -> pl.DataFrame:
+    """A request an hour, each with the versions that served it then."""
+    start, end = (dt.datetime.fromisoformat(truth[name]) for name in ("start", "end"))
+    hours = pl.datetime_range(start, end + dt.timedelta(hours=23), "1h", time_zone="UTC",
+                              eager=True).alias("at")  # fmt: skip
+    rows = hours.to_frame()
+    for artefact, column in VERSIONS.items():
+        own = [c for c in truth["changes"] if c["artefact"] == artefact]
+        if own:
+            steps = pl.DataFrame(
+                {"at": [start.replace(tzinfo=dt.UTC), *map(_moment, own)],
+                 column: [own[0]["from_version"], *(c["to_version"] for c in own)]}
+            ).with_columns(pl.col("at").dt.cast_time_unit("us"))  # fmt: skip
+            rows = rows.join_asof(steps, on="at")
+    return rows
+
+
+def _moment(change: dict[str, Any]) -> dt.datetime:
+    return dt.datetime.fromisoformat(change["at"])
 
 
 def _daily(counts: pl.DataFrame) -> Iterator[pl.DataFrame]:

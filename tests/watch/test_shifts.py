@@ -299,7 +299,7 @@ def test_a_slice_of_all_is_the_whole_in_words() -> None:
 def test_a_result_is_written_and_shown(tmp_path: Path) -> None:
     found = detect_shifts(daily("refusal", steady(60, [42, 38]), part="=1+1"))
     names = {path.stem for path in found.to_csv(tmp_path)}
-    assert names == {"alarms", "series", "power", "checks"}
+    assert names == {"alarms", "onsets", "series", "power", "checks"}
     assert "'=1+1" in (tmp_path / "alarms.csv").read_text()
     assert "refusal rose" in found._repr_html_()
     none = detect_shifts(daily("refusal", []))
