@@ -453,7 +453,8 @@ def open_(
 ) -> None:
     """Open JupyterLab on a lab's notebooks (its own copy, made if there is none).
 
-    explore_runs has the widgets: pick runs, browse flips, brush slices, run a notebook as report.
+    explore_runs has the widgets: pick runs, browse flips, brush slices, run a notebook as report;
+    explore_behaviour has those of traffic: brush the days of a figure, look at their requests.
     Everything works without a network, and nothing is asked of one.
     """
     import subprocess

@@ -35,7 +35,7 @@ from aiops_lab.sources.detail import read_detail
 from aiops_lab.sources.find import fetcher, recognise, source_named, walk
 from aiops_lab.sources.flat import check_mapping
 from aiops_lab.sources.jsonio import compact
-from aiops_lab.store import Store
+from aiops_lab.store import Store, Within
 from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
 from aiops_lab.wording import listing
@@ -82,9 +82,16 @@ class Lab:
         self._store.at(version)
         return Lab(self.path, version)
 
-    def scan(self, name: str) -> pl.LazyFrame:
-        """A canonical table, read when collected."""
-        return self._store.scan(name)
+    def scan(self, name: str, within: Within = None) -> pl.LazyFrame:
+        """A canonical table, read when collected.
+
+        Parameters
+        ----------
+        within
+            A time of ``spans`` and two moments: only rows between them, and files that hold none
+            are not opened.
+        """
+        return self._store.scan(name, within)
 
     def table(self, name: str) -> pl.DataFrame:
         """A canonical table."""

@@ -39,6 +39,8 @@ BY_SOURCE = ("questions", "chunks", "hits")
 OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
 
+Within = tuple[str, datetime, datetime] | None
+
 
 class Store:
     """The Delta tables below one folder.
@@ -65,9 +67,7 @@ class Store:
     def _uri(self, table: str) -> str:
         return (self.root / table).absolute().as_uri()
 
-    def _rows(
-        self, table: str, delta: DeltaTable, within: tuple[str, datetime, datetime] | None = None
-    ) -> pl.LazyFrame:
+    def _rows(self, table: str, delta: DeltaTable, within: Within = None) -> pl.LazyFrame:
         """All rows of a Delta table, whatever the folder is called.
 
         `polars.scan_delta` reads the percent-encoded names that deltalake returns for folders
@@ -83,9 +83,7 @@ class Store:
         delta = self._delta(table)
         return [] if delta is None else [str(self.root / table / name) for name in _files(delta)]
 
-    def appended(
-        self, table: str, within: tuple[str, datetime, datetime] | None = None
-    ) -> pl.LazyFrame:
+    def appended(self, table: str, within: Within = None) -> pl.LazyFrame:
         """All rows of a table with their attempts, listed or not.
 
         Parameters
@@ -166,18 +164,23 @@ class Store:
         parts = runs.filter(adding).join(whole, on="run_id", how="anti", maintain_order="left")
         return pl.concat([best, parts]).select("run_id", "attempt", "digest", "at", "place")
 
-    def scan(self, table: str) -> pl.LazyFrame:
-        """The visible rows of a table, read when collected; all rows of ``verdicts``."""
+    def scan(self, table: str, within: Within = None) -> pl.LazyFrame:
+        """The visible rows of a table, read when collected; all rows of ``verdicts``.
+
+        Parameters
+        ----------
+        within
+            As `appended` has it; for tables whose rows are never replaced.
+        """
         if table not in SCHEMAS:
             raise LabError(f"no table {table!r}; the tables are {', '.join(SCHEMAS)}")
         if table == "ingests":
             return self._ingests().lazy()
         # what is listed is read first: its rows were appended before, so the table holds them all
         listed = empty("ingests") if table == "verdicts" else self.listed()
-        delta = self._delta(table)
-        if delta is None:
+        if self._delta(table) is None:
             return empty(table).lazy()
-        rows = self._rows(table, delta)
+        rows = self.appended(table, within)
         if table == "verdicts":
             return rows
         if "run_id" in SCHEMAS[table]:
@@ -193,8 +196,11 @@ class Store:
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         elif table in REPLACED:
             order = listed.sort("at").select("attempt").with_row_index("nth")
-            rows = rows.join(order.lazy(), on="attempt", how="inner").sort("nth")
-            rows = rows.unique(KEYS[table], keep="last", maintain_order=True)
+            rows = rows.join(order.lazy(), on="attempt", how="inner")
+            if table == "hourly":  # each ingest that touches an hour sums it up whole
+                rows = rows.filter(pl.col("nth") == pl.col("nth").max().over("hour"))
+            else:
+                rows = rows.sort("nth").unique(KEYS[table], keep="last", maintain_order=True)
         else:
             rows = rows.join(listed.lazy().select("attempt"), on="attempt", how="semi")
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
@@ -303,7 +309,7 @@ class Store:
         return swept
 
 
-def _files(delta: DeltaTable, within: tuple[str, datetime, datetime] | None = None) -> pl.Series:
+def _files(delta: DeltaTable, within: Within = None) -> pl.Series:
     """The names of a table's files; only of those that may hold rows between two moments."""
     files = pl.DataFrame(delta.get_add_actions(flatten=True))
     if within is not None and f"min.{within[0]}" in files.columns:

@@ -152,6 +152,14 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
     )
 
 
+def inside(result: Behaviour) -> Picture:
+    """What moved in the slice where the newest event is clearest."""
+    if result.where == ALL:
+        known = "The newest event is of the whole traffic: see above."
+        return note(known if result.events.height else "Nothing shifted in a slice.")
+    return multiples(result, result.where)
+
+
 def _rows(
     result: Behaviour, days: pl.DataFrame, alarms: pl.DataFrame, shown: Sequence[str]
 ) -> tuple[pl.DataFrame, list[str]]:
@@ -326,6 +334,23 @@ def old_alerts(result: Behaviour) -> Picture:
     ).resolve_scale(y="independent").properties(
         title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"}
     )  # fmt: skip
+
+
+def fired(result: Behaviour) -> Table | Cases:
+    """What would have fired, had all this been watched from the end of the baseline on."""
+    days = result.series.filter(pl.col("evidence").is_not_null())["day"].n_unique()
+    run = result.settings["run_length_days"]
+    title = (f"{result.events.height} events in {days} days of watching, where chance alone would "
+             f"raise {figure(days / run, digits=1)} at most")  # fmt: skip
+    rows = [
+        {"alarm": day_words(row["day"]), "since": day_words(row["since"]),
+         "after": f"{(row['day'] - row['since']).days + 1} days", "metric": label(row["metric"]),
+         "slice": row["slice"]}
+        for row in result.events.sort("day", "event").to_dicts()
+    ]  # fmt: skip
+    if not rows:
+        return note(f"{title}.")
+    return table(pl.DataFrame(rows), title=title)
 
 
 def words(shift: TextShift | None) -> Picture:

@@ -333,19 +333,27 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
         events_given=pl.col("events").count() > 0,
         measure_version=pl.col("measure_version").max(),
     )  # fmt: skip
-    bins = (
-        rows.filter(pl.col("bins").is_not_null())
-        .select(*key, "bins").explode("bins").unnest("bins")
-        .group_by(*key, "sign", "bin").agg(pl.col("n").sum()).sort("sign", "bin")
-        .group_by(key, maintain_order=True).agg(bins=pl.struct("sign", "bin", "n"))
-    )  # fmt: skip
-    days = days.join(bins, on=key, how="left", maintain_order="left")
+    days = days.join(_added_bins(rows, key), on=key, how="left", maintain_order="left")
     truth = _only_truth(days)
     events = pl.when("events_given").then(pl.col("events")).when(
         pl.col("metric").is_in(truth)
     ).then(pl.col("sum").round())  # fmt: skip
     days = pl.concat([days.with_columns(events=events), rates], how="diagonal_relaxed")
     return days.select(pl.col(c).cast(t) for c, t in DAILY.items()).sort(key)
+
+
+def _added_bins(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The histograms of the same key, added up."""
+    own = rows.filter(pl.col("bins").is_not_null()).select(
+        *key, "bins", place=pl.struct(key).rank("dense")
+    )  # fmt: skip
+    added = (
+        own.select("place", "bins").explode("bins").unnest("bins")
+        .group_by("place", "sign", "bin").agg(pl.col("n").sum()).sort("place", "sign", "bin")
+        .group_by("place", maintain_order=True).agg(bins=pl.struct("sign", "bin", "n"))
+    )  # fmt: skip
+    named = own.select("place", *key).unique("place")
+    return named.join(added, on="place").drop("place")
 
 
 def _only_truth(days: pl.DataFrame) -> pl.Series:

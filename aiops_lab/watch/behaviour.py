@@ -20,12 +20,14 @@ from aiops_lab.watch.dating import likeliest
 from aiops_lab.watch.event_words import event_words, verdict_of_events
 from aiops_lab.watch.mix import explained, mix_shares, rest_moved
 from aiops_lab.watch.shifts import detect_shifts
+from aiops_lab.watch.tails import restarts, with_tails
 
 STEPS = {
     "retrieval_score": "retrieval", "tool_error": "tool", "parse_error": "parse",
     "yaml_valid": "model", "json_valid": "model", "refusal": "model", "words": "model",
     "tokens_out": "model", "truncated": "model", "tokens_in": "prompt or retrieval",
     "cost_usd": "model", "latency_s": "any", "error": "any", "incomplete": "any",
+    "cost_usd_p95": "model", "latency_s_p95": "any",
 }  # fmt: skip
 """Metric -> the step of a request that makes it."""
 BEFORE, AFTER = dt.timedelta(days=2), dt.timedelta(days=1)
@@ -38,6 +40,8 @@ AT_ONCE = dt.timedelta(days=2)
 SPOKEN = 0.5
 """A format in which fewer answers are valid is not the one that is meant."""
 DIMENSIONS = ("slice", "language", "tenant")
+TAILS = ("latency_s", "cost_usd")
+"""Means of which the requests above the first days' p95 are watched too."""
 EVENTS = {
     "event": pl.Int64, "metric": pl.String, "slice": pl.String,
     **dict.fromkeys(("since", "since_low", "since_high", "day"), pl.Date),
@@ -107,6 +111,7 @@ def watch_behaviour(
     *,
     metrics: Sequence[str] | None = None,
     by: Sequence[str] = DIMENSIONS,
+    tails: Sequence[str] = TAILS,
     baseline_days: int = 30,
     run_length_days: float = 1000,
     restart: Mapping[str, Any] | None = None,
@@ -122,6 +127,9 @@ def watch_behaviour(
         Those watched; all by default.
     by
         Dimensions whose slices are watched beside the whole.
+    tails
+        Means whose 95 % quantile is watched too: as a rate of its own, ``latency_s_p95``, of the
+        requests above what it was in the baseline.
     baseline_days, run_length_days, restart
         As `detect_shifts` takes them.
     until
@@ -143,9 +151,13 @@ def watch_behaviour(
     """
     daily, log, versions = _given(lab)
     until = None if until is None else as_date(until, "until")
+    daily = with_tails(daily, tails, baseline_days, restart)
     daily = _chosen(daily, metrics, by, until, baseline_days)
     shifts = detect_shifts(
-        daily, baseline_days=baseline_days, run_length_days=run_length_days, restart=restart
+        daily,
+        baseline_days=baseline_days,
+        run_length_days=run_length_days,
+        restart=restarts(daily, restart),
     )
     if until is not None:
         log = log.filter(pl.col("at").dt.date() <= until)
@@ -157,6 +169,7 @@ def watch_behaviour(
         events, alarms, shifts.onsets, shifts.series, shifts.power, shifts.checks, log,
         mix_shares(daily, DIMENSIONS), versions, daily,
         {**shifts.settings, "metrics": sorted(set(daily["metric"])), "by": list(by),
+         "tails": list(tails),
          "until": None if until is None else str(until)},
     )  # fmt: skip
 

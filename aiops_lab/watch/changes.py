@@ -51,11 +51,12 @@ def version_days(traffic: Any) -> pl.DataFrame:
         traffic.lazy().filter(pl.col("at").is_not_null()).with_columns(day=pl.col("at").dt.date())
     )
     have = rows.collect_schema().names()
+    rows = rows.select("day", "at", *(name for name in ARTEFACTS if name in have)).collect()
     parts = [pl.DataFrame(schema=VERSIONS)]
     for column in ARTEFACTS:
         if column in have:
             known = rows.filter(pl.col(column).is_not_null())
-            days = known.group_by("day", version=column).agg(pl.len(), pl.col("at").min()).collect()
+            days = known.group_by("day", version=column).agg(pl.len(), pl.col("at").min())
             share = pl.col("len") / pl.col("len").sum().over("day")
             named = days.with_columns(share=share, name=pl.lit(column))
             parts.append(named.select(pl.col(c).cast(t) for c, t in VERSIONS.items()))

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
+from aiops_lab.watch.tails import ENDING
 from aiops_lab.watch.words import WHOLE, day_words
 from aiops_lab.wording import figure, interval, listing
 
@@ -22,6 +23,8 @@ LABELS = {
 
 def label(metric: str) -> str:
     """What a metric is called in a sentence."""
+    if metric.endswith(ENDING):
+        return f"{label(metric.removesuffix(ENDING))} above its first p95"
     return LABELS.get(metric, metric.replace("_", " ").capitalize())
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from aiops_lab.stats.texts import FEWEST, TextShift, text_shift
 from aiops_lab.traffic.summaries import in_slice
+from aiops_lab.watch.traces import days_of_spans
 
 DAYS = 14
 SKIPPED = 3
@@ -44,13 +45,12 @@ def changed_texts(
     assert isinstance(last, dt.date)
     since = since or last - dt.timedelta(days=days - 1)
     assert isinstance(since, dt.date)
-    old = pl.col("day").is_between(
-        since - dt.timedelta(days=days + SKIPPED), since - dt.timedelta(days=SKIPPED + 1)
-    )
-    new = pl.col("day").is_between(since, since + dt.timedelta(days=days - 1))
+    first, end = since - dt.timedelta(days=days + SKIPPED), since + dt.timedelta(days=days - 1)
+    old = pl.col("day").is_between(first, since - dt.timedelta(days=SKIPPED + 1))
+    new = pl.col("day").is_between(since, end)
     picked = rows.filter(old | new).select("trace_id", new=pl.col("day") >= since)
     answers = (
-        lab.scan("spans")
+        lab.scan("spans", days_of_spans(first, end))
         .filter(pl.col("step") == "model", pl.col("output").is_not_null())
         .select("trace_id", "started_at", "output")
         .join(picked, on="trace_id")

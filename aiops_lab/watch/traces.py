@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.traffic.rollup import LONGEST
 from aiops_lab.traffic.summaries import in_slice
 
 KINDS = ("typical", "slow", "failing", "refused")
@@ -64,7 +65,16 @@ def pick_traces(
             for kind, own in zip(KINDS, _ranked(known), strict=True)
         ]
     ).unique("trace_id", keep="first", maintain_order=True)
-    return _steps(lab, picked)
+    days = known.join(picked, on="trace_id", how="semi")["at"].dt.date()
+    return _steps(lab, picked, (days.min(), days.max()))
+
+
+def days_of_spans(first: Any, last: Any) -> tuple[str, dt.datetime, dt.datetime] | None:
+    """When the spans of the requests of some days began, as `Lab.scan` takes it."""
+    if first is None:
+        return None
+    low, high = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
+    return "started_at", low - LONGEST, high + LONGEST
 
 
 def _ranked(known: pl.DataFrame) -> list[pl.DataFrame]:
@@ -81,9 +91,11 @@ def _ranked(known: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _steps(lab: Any, picked: pl.DataFrame) -> pl.DataFrame:
+def _steps(lab: Any, picked: pl.DataFrame, days: tuple[Any, Any]) -> pl.DataFrame:
     own = pl.col("trace_id").is_in(picked["trace_id"].implode())
-    spans = lab.scan("spans").filter(own).collect().join(picked, on="trace_id")
+    spans = (
+        lab.scan("spans", days_of_spans(*days)).filter(own).collect().join(picked, on="trace_id")
+    )
     if not spans.height:
         return pl.DataFrame(schema=STEPS)
     first = pl.col("started_at").min().over("trace_id")

@@ -93,6 +93,40 @@ def brush(opened: Notebook, explorer) -> None:
     explorer.locator("svg.marks text", has_text="relevance by slice").wait_for()
 
 
+def test_days_are_brushed_down_to_single_requests(notebook) -> None:
+    opened = notebook("explore_behaviour")
+    opened.menu("Run", "Run All Cells")
+    opened.wait(3)
+    explorer = opened.page.locator(".aiops-lab").first
+    explorer.get_by_label("Figure", exact=True).select_option("yaml_valid")
+    explorer.get_by_label("Slice", exact=True).select_option("all")
+    days = explorer.locator("svg.marks .mark-symbol.role-mark path")
+    days.nth(100).wait_for(timeout=20_000)
+    every = explorer.get_by_text("112 of 112 days")
+    every.wait_for()
+    for _ in range(4):
+        explorer.locator("svg.marks").evaluate("e => e.scrollIntoView({block: 'center'})")
+        first, last = at_rest(opened, days.nth(90)), at_rest(opened, days.nth(100))
+        mouse = opened.page.mouse
+        mouse.move(first["x"] + 3, first["y"])
+        mouse.down()
+        mouse.move(last["x"] + 3, last["y"], steps=9)
+        mouse.up()
+        with suppress(TimeoutError):
+            every.wait_for(state="detached", timeout=10_000)
+            break
+    picture(opened, "days")
+    count = int(opened.ask("print(explorer.value.height)"))
+    assert 9 <= count <= 12
+    assert opened.ask("print(explorer.value['day'].is_sorted(), explorer.days[0])").startswith(
+        "True"
+    )
+    explorer.get_by_role("button", name="Show requests").click()
+    explorer.get_by_text("Requests to look at").wait_for(timeout=30_000)
+    picture(opened, "requests")
+    assert opened.page.locator(TROUBLE).count() == 0
+
+
 def at_rest(opened: Notebook, mark) -> dict[str, float]:
     """Where a mark is once nothing around it moves any more."""
     place, since = mark.bounding_box(), 0

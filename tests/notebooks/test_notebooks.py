@@ -19,6 +19,7 @@ from aiops_lab.reports.run import shipped_notebooks
 
 NOTEBOOKS = shipped_notebooks()
 FOUND = {
+    "explore_behaviour": "warn",
     "explore_runs": "warn",
     "ship_chunking_retrieval": "inconclusive",
     "watch_behaviour": "warn",
