@@ -60,7 +60,7 @@ def with_tails(
     limits = based.sort("value").filter(reached).group_by(KEY).agg(limit=pl.col("value").min())
     above = pl.when(pl.col("value") > pl.col("limit")).then(pl.col("n")).otherwise(0).sum()
     rates = values.join(limits, on=KEY).group_by("day", *KEY).agg(pl.col("n").sum(), events=above)
-    rates = rates.with_columns(pl.col("metric") + ENDING, evaluated="n")
+    rates = rates.with_columns(pl.col("metric") + ENDING, evaluated="n").sort(*KEY, "day")
     return pl.concat([daily, rates], how="diagonal_relaxed")
 
 
