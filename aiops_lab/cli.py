@@ -82,7 +82,9 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
 def ingest(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, folders to walk, or langfuse:DATASET[/RUN] to fetch."),
+        typer.Argument(
+            help="Files, folders to walk, or langfuse:DATASET[/RUN], phoenix:PROJECT to fetch."
+        ),
     ],
     lab: LabOption,
     format: Annotated[
@@ -109,6 +111,10 @@ def ingest(
     "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
     LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;
     pip install aiops-lab[langfuse] brings what it needs. Killed, it goes on where it was.
+
+    "phoenix:PROJECT" fetches the spans and annotations of a Phoenix project, and the next time what
+    is new; "phoenix:PROJECT?since=2026-10-01" those that began then or later. PHOENIX_ENDPOINT and
+    PHOENIX_API_KEY say where and who; pip install aiops-lab[phoenix] brings what it needs.
     """
     found = _existing(lab)
     with _progress("reading") as progress:

@@ -28,7 +28,7 @@ from aiops_lab.sources.contract import Source
 from aiops_lab.sources.jsonio import compact, decode, lines
 from aiops_lab.sources.rows import when
 from aiops_lab.sources.server import LONGEST_WAIT, Record, Server, quoted, write
-from aiops_lab.sources.traces.sdk import read
+from aiops_lab.sources.traces import sdk
 from aiops_lab.tables import digest
 
 PAGE, PART, PART_CHARACTERS = 200, 10_000, 64 * 2**20
@@ -230,4 +230,4 @@ def sniff(path: Path, head: bytes) -> bool:
     return False
 
 
-SOURCE = Source("phoenix", 1, sniff, read, fetch=fetch)
+SOURCE = Source("phoenix", sdk.SOURCE.version, sniff, sdk.read, fetch=fetch)

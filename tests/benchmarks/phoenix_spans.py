@@ -95,7 +95,9 @@ def request(tracer: object, number: int, start: int) -> None:
     }
     second = 10**9
     root = tracer.start_span("answer", start_time=start)
-    root.set_attributes({KIND: "AGENT", "input.value": QUESTION, "app.slice": f"slice {number % 3}"})
+    root.set_attributes(
+        {KIND: "AGENT", "input.value": QUESTION, "app.slice": f"slice {number % 3}"}
+    )
     root.set_attribute("output.value", f"24 hours ({number}).")
     within = set_span_in_context(root)
     for place, (name, attributes) in enumerate(steps.items()):
