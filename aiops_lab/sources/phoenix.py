@@ -215,7 +215,7 @@ def _add_annotations(server: Server, path: str, part: Path) -> None:
     found = list[Record]()
     for kind, ids in (("span", list(traces)), ("trace", sorted(set(traces.values())))):
         for start in range(0, len(ids), ASKED):
-            some = {f"{kind}_ids": ids[start : start + ASKED]}
+            some: Record = {f"{kind}_ids": ids[start : start + ASKED]}
             for one in server.listing(f"{path}/{kind}_annotations", **some) or []:
                 # those of spans do not name the trace
                 trace_id = one.get("trace_id") or traces.get(str(one.get("span_id")))

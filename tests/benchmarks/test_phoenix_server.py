@@ -22,7 +22,7 @@ from tests.benchmarks.proof import Table
 
 pytestmark = pytest.mark.proof
 SEND = Path(__file__).with_name("phoenix_spans.py")
-TRACES, LATER = 2_000, 100
+TRACES, LATER = 1_000, 50
 STARTING = 180
 """Seconds in which the server has to answer."""
 ALONE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
