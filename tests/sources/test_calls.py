@@ -188,7 +188,7 @@ def test_rows_of_one_trace_are_its_steps(lab: Lab) -> None:
         ("1777622400123", "2026-05-01 08:00:00.123000"),
         ("1777622400123456", "2026-05-01 08:00:00.123456"),
         ("1777622400123456000", "2026-05-01 08:00:00.123456"),
-        *((text, None) for text in ("", "-5", "0", "nan", "inf", "1e300", "x" * 9_999, "2026-13-01")),
+        *((text, None) for text in ("", "-5", "0", "nan", "inf", "1e300", "x" * 999, "2026-13-01")),
     ],
 )  # fmt: skip
 def test_times_are_read_as_tables_write_them(given: str, moment: str | None) -> None:
