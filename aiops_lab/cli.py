@@ -83,7 +83,8 @@ def ingest(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders to walk, or langfuse:DATASET[/RUN], phoenix:PROJECT to fetch."
+            help="Files, folders to walk, or to fetch: langfuse:DATASET[/RUN], "
+            "langfuse-traces:DAY, phoenix:PROJECT."
         ),
     ],
     lab: LabOption,
@@ -108,7 +109,11 @@ def ingest(
     (JSON lines or documents, protobuf, zstd), the Python SDK's JSON, Phoenix's span lists, and a
     change log (CSV with at, artefact, to_version).
 
-    "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
+    A table with a row a request in production is told by a column "at" (--columns at=THEIRS), or
+    by --format calls; its columns are those of spans, and slice, language, tenant.
+
+    "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them,
+    "langfuse-traces:2026-10-01" the traces and scores of production from that day on.
     LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;
     pip install aiops-lab[langfuse] brings what it needs. Killed, it goes on where it was.
 

@@ -226,8 +226,8 @@ class Lab:
         ----------
         *paths_or_frames
             Files, folders (walked), frames of any library that Narwhals knows, or addresses:
-            ``langfuse:DATASET``, ``langfuse:DATASET/RUN`` and ``phoenix:PROJECT`` are fetched into
-            ``fetched/`` first.
+            ``langfuse:DATASET``, ``langfuse:DATASET/RUN``, ``langfuse-traces:DAY`` and
+            ``phoenix:PROJECT`` are fetched into ``fetched/`` first.
         format
             Name of the reader, where content does not tell.
         columns

@@ -337,8 +337,9 @@ def observations_v2(server: Server, asked: dict[str, str]) -> Record | int:
     found = [
         o
         for _, a in all_answers(server)
-        if a["trace"] in traces and not a.get("gone")
+        if (a["trace"] in traces or "fromStartTime" in asked) and not a.get("gone")
         for o in observations(a)
+        if between(o["startTime"], asked, "StartTime")
     ]
     return behind(found[::-1], asked, 1000)
 
@@ -347,16 +348,19 @@ def scores_v3(server: Server, asked: dict[str, str]) -> Record | int:
     if "experimentId" in asked:
         runs = [run for run in server.world.runs if run["id"] == asked["experimentId"]]
         return behind([score_v3(None, run, fact) for run in runs for fact in run["scores"]], asked)
-    traces = asked["traceId"].split(",")
-    return behind(
-        [
-            score_v3(a, run, f)
-            for run, a in all_answers(server)
-            if a["trace"] in traces
-            for f in a["scores"]
-        ],
-        asked,
-    )
+    traces = asked.get("traceId", "").split(",")
+    found = [
+        score_v3(a, run, f)
+        for run, a in all_answers(server)
+        if a["trace"] in traces or "fromTimestamp" in asked
+        for f in a["scores"]
+    ]
+    return behind([s for s in found if between(s["timestamp"], asked, "Timestamp")][::-1], asked)
+
+
+def between(moment: str, asked: dict[str, str], what: str) -> bool:
+    """Whether a moment is within what is asked for, if anything."""
+    return asked.get(f"from{what}", "")[:19] <= moment[:19] < asked.get(f"to{what}", "9")[:19]
 
 
 def named_dataset(server: Server, asked: dict[str, str], name: str) -> Record | None:
@@ -451,6 +455,15 @@ def trace_v1(server: Server, asked: dict[str, str], wanted: str) -> Record | Non
     return None
 
 
+def traces_v1(server: Server, asked: dict[str, str]) -> Record:
+    found = [
+        {"id": a["trace"], "timestamp": at(a["start"])}
+        for _, a in all_answers(server)
+        if not a.get("gone") and between(at(a["start"]), asked, "Timestamp")
+    ]
+    return paged(found, asked)
+
+
 def observation_v1(server: Server, asked: dict[str, str], wanted: str) -> Record | None:
     found = (o for _, a in all_answers(server) for o in observations(a) if not a.get("gone"))
     return next((o for o in found if o["id"] == wanted), None)
@@ -484,6 +497,7 @@ OLD = {
     "dataset-items": dataset_items,
     "datasets/*/runs": runs_v1,
     "datasets/*/runs/*": run_v1,
+    "traces": traces_v1,
     "traces/*": trace_v1,
     "v2/scores": scores_v2,
     "v2/prompts/*": prompt,
