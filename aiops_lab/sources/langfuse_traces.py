@@ -95,17 +95,22 @@ def fetch(
             path = folder / f"traces-{project}-{start:%Y-%m-%d}.jsonl"
             if progress:
                 progress(f"traces of {start:%Y-%m-%d}", nth, days)
-            if start < end and (not path.exists() or until - end < RECENT):
-                write(path, _day(server, start, end), server.kept)
+            if start < end and not _is_final(path):
+                write(path, _day(server, start, end, until - end >= RECENT), server.kept)
             if path.exists():
                 paths.append(path)
         server.forget()
     return paths
 
 
-def _day(server: Server, start: datetime, end: datetime) -> Iterator[str]:
+def _is_final(path: Path) -> bool:
+    """Whether a snapshot was made when its day was long past."""
+    return path.exists() and decode(next(lines(path), (1, b"{}"))[1], OBJECTS).get("final") is True
+
+
+def _day(server: Server, start: datetime, end: datetime, final: bool) -> Iterator[str]:
     """The lines of one snapshot."""
-    yield compact({"aiops_lab": "langfuse-traces 1", "day": f"{start:%Y-%m-%d}"})
+    yield compact({"aiops_lab": "langfuse-traces 1", "day": f"{start:%Y-%m-%d}", "final": final})
     low, high = (moment.isoformat().replace("+00:00", "Z") for moment in (start, end))
     asked: Record = {"fromStartTime": low, "toStartTime": high, "fields": OBSERVATIONS}
     for page in server.pages("v2/observations", **asked):
@@ -114,7 +119,10 @@ def _day(server: Server, start: datetime, end: datetime) -> Iterator[str]:
             return
         yield from (compact({"observation": one}) for one in page)
     asked = {"fromTimestamp": low, "toTimestamp": high, "fields": "details,subject,annotation"}
-    scores = server.listing("v3/scores", **asked) or []
+    scores = server.listing("v3/scores", **asked)
+    if scores is None:
+        del asked["fields"]
+        scores = server.listing("v2/scores", numbered=True, **asked) or []
     scores.sort(key=lambda one: (str(one.get("timestamp")), str(one.get("id"))))
     yield from (compact({"score": one}) for one in scores)  # of two of one name the last counts
 

@@ -37,8 +37,10 @@ OVERLAP = 1_000
 """So many numbers of spans below the newest known are read again: a number may come late."""
 SCORED = timedelta(days=60)
 """Annotations are asked for while a snapshot's newest span began within so long."""
-ASKED = 100
-"""Spans or traces asked about at once."""
+ASKED = {"span": 250, "trace": 150}
+"""So many are asked about at once: longer addresses are refused on the way, above 8 KiB."""
+ANNOTATIONS = 1_000
+"""Annotations asked for at once."""
 SPAN = msgspec.json.Decoder(Record)
 
 
@@ -214,8 +216,8 @@ def _add_annotations(server: Server, path: str, part: Path) -> None:
         return
     found = list[Record]()
     for kind, ids in (("span", list(traces)), ("trace", sorted(set(traces.values())))):
-        for start in range(0, len(ids), ASKED):
-            some: Record = {f"{kind}_ids": ids[start : start + ASKED]}
+        for start in range(0, len(ids), ASKED[kind]):
+            some: Record = {f"{kind}_ids": ids[start : start + ASKED[kind]], "limit": ANNOTATIONS}
             for one in server.listing(f"{path}/{kind}_annotations", **some) or []:
                 # those of spans do not name the trace
                 trace_id = one.get("trace_id") or traces.get(str(one.get("span_id")))

@@ -88,10 +88,16 @@ def test_a_recent_day_is_asked_for_again_and_an_old_one_is_not(
     made.runs[1]["answers"][0]["scores"].append(score("late", "late", 0.5, at=20_000))
     ingested(tmp_path, lab=lab)
     assert (lab.table("spans").height, lab.table("evaluations").height) == (spans, scores + 1)
-    server.log.clear()
-    later = fetch("2026-05-01", tmp_path / "fetched", now=NOW + timedelta(days=8))
-    asked = {v[:10] for a in server.log for k, v in a[1].items() if k.startswith("from")}
-    assert "2026-05-01" not in asked and "2026-05-05" in asked and len(later) == 11
+    made.runs[1]["answers"][1]["scores"].append(score("later", "later", 0.5, at=180_000))
+    for days in (12, 13):
+        server.log.clear()
+        later = fetch("2026-05-01", tmp_path / "fetched", now=NOW + timedelta(days=days))
+        asked = {v[:10] for a in server.log for k, v in a[1].items() if k.startswith("from")}
+        # days that were read while they were recent are asked for once more
+        assert ("2026-05-01" in asked) == (days == 12) and "2026-05-10" in asked
+        assert len(later) == days + 3
+    lab.ingest(*later)
+    assert "later" in lab.table("evaluations")["metric"].to_list() or age == "old"
 
 
 def test_what_began_lately_waits_until_it_is_finished(
