@@ -106,8 +106,8 @@ def moments(values: pl.Series) -> pl.Series:
 
     Examples
     --------
-    >>> found = moments(pl.Series(["2026-05-01 10:00+02:00", "1777622400", "1777622400000", "soon"]))
-    >>> found.dt.to_string("%d %H:%M").to_list()
+    >>> given = ["2026-05-01 10:00+02:00", "1777622400", "1777622400000", "soon"]
+    >>> moments(pl.Series(given)).dt.to_string("%d %H:%M").to_list()
     ['01 08:00', '01 08:00', '01 08:00', None]
     """
     if isinstance(values.dtype, pl.Datetime):
