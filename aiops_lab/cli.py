@@ -82,7 +82,10 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
 def ingest(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, folders to walk, or langfuse:DATASET[/RUN] to fetch."),
+        typer.Argument(
+            help="Files, folders to walk, or to fetch: langfuse:DATASET[/RUN], "
+            "langfuse-traces:DAY, phoenix:PROJECT."
+        ),
     ],
     lab: LabOption,
     format: Annotated[
@@ -106,9 +109,17 @@ def ingest(
     (JSON lines or documents, protobuf, zstd), the Python SDK's JSON, Phoenix's span lists, and a
     change log (CSV with at, artefact, to_version).
 
-    "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them.
+    A table with a row a request in production is told by a column "at" (--columns at=THEIRS), or
+    by --format calls; its columns are those of spans, and slice, language, tenant.
+
+    "langfuse:DATASET" fetches all runs of a Langfuse dataset, "langfuse:DATASET/RUN" one of them,
+    "langfuse-traces:2026-10-01" the traces and scores of production from that day on.
     LANGFUSE_BASE_URL, LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY say where and who;
     pip install aiops-lab[langfuse] brings what it needs. Killed, it goes on where it was.
+
+    "phoenix:PROJECT" fetches the spans and annotations of a Phoenix project, and the next time what
+    is new; "phoenix:PROJECT?since=2026-10-01" those that began then or later. PHOENIX_ENDPOINT and
+    PHOENIX_API_KEY say where and who; pip install aiops-lab[phoenix] brings what it needs.
     """
     found = _existing(lab)
     with _progress("reading") as progress:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSource, LabError
+from aiops_lab.sources import calls
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
 from aiops_lab.sources.flat import from_frame, polars_frame
@@ -81,9 +82,11 @@ def file_unit(parts: list[Path], source: Source, mapping: Mapping) -> Unit:
     """The unit of a file and those that belong to it; a table's also depends on the mapping."""
     marks = [f"{part.name}:{_file_digest(part)}" for part in parts]
     digest = marks[0].rpartition(":")[2] if len(parts) == 1 else _text_digest("\n".join(marks))
-    if source.name in ("table", "retrieval") and mapping:
+    if source.name in ("table", "retrieval", calls.NAME) and mapping:
         digest = _text_digest(digest + compact(mapping))
     path = parts[0]
+    if source.name == calls.NAME:  # what columns do not tell
+        digest = _text_digest(digest + source.name)
     if source.name == "retrieval":  # an experiment is called after its folder
         digest = _text_digest(digest + path.resolve().parent.name)
     return Unit(
@@ -111,23 +114,26 @@ def unknown_unit(path: Path, reason: str | None = None) -> Unit:
     return Unit(str(path), uri, digest, None, 0, read)
 
 
-def frame_unit(frame: Any, mapping: Mapping) -> Unit:
-    """The unit of a data frame of any library that Narwhals knows, of answers or of retrieval."""
+def frame_unit(frame: Any, mapping: Mapping, format: str | None = None) -> Unit:
+    """The unit of a data frame of any library that Narwhals knows: answers, retrieval, or calls."""
     table = polars_frame(frame, "give a path or a data frame")
     digest = _text_digest(compact(mapping), table.write_ipc(None).getvalue())
     name = f"frame-{digest[:8]}"
 
-    retrieval = kind_of(table.columns, mapping) is not None
+    kind = "retrieval" if kind_of(table.columns, mapping) else "table"
+    if format == calls.NAME or calls.is_calls(table.columns, mapping):
+        kind = calls.NAME
+        digest = _text_digest(digest + kind)
 
     def read() -> Iterator[Batch]:
-        if retrieval:
+        if kind == calls.NAME:
+            yield calls.from_table(table, mapping)
+        elif kind == "retrieval":
             yield from_table(table, "experiment", mapping)
         else:
             yield from_frame(table, mapping, default_run=name, uri=f"frame:{digest[:16]}")
 
-    return Unit(
-        name, f"frame:{digest[:16]}", digest, "retrieval" if retrieval else "table", 1, read
-    )
+    return Unit(name, f"frame:{digest[:16]}", digest, kind, 1, read)
 
 
 def _file_digest(path: Path) -> str:

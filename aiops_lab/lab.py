@@ -33,8 +33,8 @@ from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
 from aiops_lab.sources.detail import read_detail
 from aiops_lab.sources.find import fetcher, recognise, source_named, walk
-from aiops_lab.sources.flat import check_mapping
 from aiops_lab.sources.jsonio import compact
+from aiops_lab.sources.table import check_mapping
 from aiops_lab.store import Store, Within
 from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
@@ -233,7 +233,8 @@ class Lab:
         ----------
         *paths_or_frames
             Files, folders (walked), frames of any library that Narwhals knows, or addresses:
-            ``langfuse:DATASET`` and ``langfuse:DATASET/RUN`` are fetched into ``fetched/`` first.
+            ``langfuse:DATASET``, ``langfuse:DATASET/RUN``, ``langfuse-traces:DAY`` and
+            ``phoenix:PROJECT`` are fetched into ``fetched/`` first.
         format
             Name of the reader, where content does not tell.
         columns
@@ -273,7 +274,7 @@ class Lab:
             elif isinstance(item, str | os.PathLike):
                 paths.append(Path(item))
             else:
-                yield frame_unit(item, mapping)
+                yield frame_unit(item, mapping, format)
         for path in walk(paths):
             try:
                 source = source_named(format) if format else recognise(path)

@@ -22,7 +22,7 @@ from aiops_lab.charts.theme import MIME as CHART
 from aiops_lab.cli import _joined, app
 from aiops_lab.reports.page import executed_verdict
 from aiops_lab.settings import settings_of
-from aiops_lab.sources.flat import check_mapping
+from aiops_lab.sources.table import check_mapping
 
 ROOT = Path(__file__).parents[1]
 PAGES = {

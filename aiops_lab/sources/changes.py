@@ -10,7 +10,8 @@ import polars as pl
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.retrieval import read_table
-from aiops_lab.tables import TIME, conform, digest
+from aiops_lab.sources.rows import moments
+from aiops_lab.tables import conform, digest
 
 NEEDED = {"at", "artefact"}
 VERSIONS = {"from_version", "to_version"}
@@ -42,21 +43,7 @@ def from_table(frame: pl.DataFrame) -> Batch:
     """
     if not is_log(set(frame.columns)):
         raise BadSource("a change log has at, artefact and to_version")
-    if frame.schema["at"] == pl.String:
-        text = pl.col("at").str.strip_chars()
-        zoned = text.str.replace(r"[zZ]$", "+00:00").str.replace(" ", "T", literal=True)
-        at = pl.coalesce(
-            *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.convert_time_zone("UTC")
-              for f in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")),
-            *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-              for f in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")),
-            text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-            .dt.replace_time_zone("UTC"),
-        )  # fmt: skip
-    else:
-        at = pl.col("at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        at = pl.col("at") if frame.schema["at"] == TIME else at
-    rows = frame.with_columns(at=at).with_row_index("_place", 1)
+    rows = frame.with_columns(at=moments(frame["at"])).with_row_index("_place", 1)
     bad = rows.filter(pl.col("at").is_null())
     problems = [
         Problem(f"row {row}", f"at: {str(value)[:60]!r} is no time")

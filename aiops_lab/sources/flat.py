@@ -6,7 +6,7 @@ A mapping names, for a canonical column, their column: a name, a dotted path int
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -22,8 +22,8 @@ from aiops_lab.tables import SCHEMAS, TIME, conform, digest
 NAME = "table"
 SHAPING = ("rows", "explode", "where")
 KEY = ["run_id", "sample_id", "epoch"]
+IDS = ("run_id", "sample_id", "trace_id", "span_id", "parent_id")
 CANONICAL = {**SCHEMAS["runs"], **SCHEMAS["samples"], **SCHEMAS["scores"]}
-RETRIEVAL = [c for table in ("questions", "chunks", "hits") for c in SCHEMAS[table]]
 DERIVED = {"source", "source_uri", "source_digest", "detail_uri", "config"}
 TRUE, FALSE = (
     ("true", "1", "1.0", "yes", "pass", "passed"),
@@ -56,22 +56,6 @@ def separator_of(first: str) -> str:
     return max(",\t;", key=first.count)
 
 
-def check_mapping(mapping: Mapping) -> None:
-    """Refuse a mapping of names that no canonical table has.
-
-    Raises
-    ------
-    BadSettings
-        An unknown name; the nearest known one is suggested.
-    """
-    known = [*CANONICAL, *SHAPING, *RETRIEVAL]
-    for name in mapping:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
-            raise BadSettings(f"no canonical column {name!r}; {hint}")
-
-
 def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: str) -> Batch:
     """Rows of runs, samples and scores from one flat table.
 
@@ -87,32 +71,34 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     )
     if places is not None:
         frame = frame.with_columns(places)
-    columns, metrics = _pick(frame, mapping)
+    columns, metrics = pick(frame, mapping, CANONICAL)
     found = frame.select("_place", **columns)
     if not {"sample_id", "input"} & set(columns):
         raise BadSource(
             "no column says which question a row is about; "
             f"its columns are {', '.join(c for c in frame.columns if c != '_place')}. "
-            'Map one: [columns] sample_id = "their name" (in lab.toml, or --columns)'
+            'Map one: [columns] sample_id = "their name" (in lab.toml, or --columns); '
+            "a table of calls in production has a column at (or is read as the format calls)"
         )
     used = {str(theirs).split(".")[0] for t in mapping.values() for theirs in listed(t)}
     used |= {"_place", "value", *columns}
     rest = [name for name in frame.columns if name not in used and name != "metadata"]
-    found = found.with_columns(_metadata(frame, rest).alias("metadata"))
+    found = found.with_columns(metadata(frame, rest).alias("metadata"))
     found = _defaults(_blanks(found), default_run)
     tall = _tall(found, frame, metrics)
-    typed, problems = _typed(tall)
-    typed, more = _keyed(typed)
+    rows, problems = typed(tall, CANONICAL)
+    rows, nameless = _named(rows)
+    rows, again = _keyed(rows)
     tables = {
-        "runs": _runs(typed, uri),
-        "samples": _first(typed, "samples", KEY, uri),
-        "scores": conform(typed.filter(pl.col("metric").is_not_null()), "scores"),
+        "runs": _runs(rows, uri),
+        "samples": _first(rows, "samples", KEY, uri),
+        "scores": conform(rows.filter(pl.col("metric").is_not_null()), "scores"),
     }
     counts = tables["samples"].group_by("run_id", maintain_order=True).len()
     # files that name their run add up; files that only lend it their name do not
     named = "run_id" in columns
     runs = [run_summary(run, None if named else n, True, None) for run, n in counts.iter_rows()]
-    return Batch(tables, [*problems, *more], runs)
+    return Batch(tables, [*problems, *nameless, *again], runs)
 
 
 def listed(theirs: Any) -> list[Any]:
@@ -120,11 +106,13 @@ def listed(theirs: Any) -> list[Any]:
     return theirs if isinstance(theirs, list) else [theirs]
 
 
-def _pick(frame: pl.DataFrame, mapping: Mapping) -> tuple[dict[str, pl.Expr], list[str]]:
-    """An expression a canonical column, and the names of the score columns of a wide table."""
+def pick(
+    frame: pl.DataFrame, mapping: Mapping, known: Collection[str]
+) -> tuple[dict[str, pl.Expr], list[str]]:
+    """An expression a known column, and the names of the score columns of a wide table."""
     columns = {
         name: pl.col(name)
-        for name in CANONICAL
+        for name in known
         if name in frame.columns and name not in mapping and name not in DERIVED
     }
     metrics: list[str] = []
@@ -135,7 +123,7 @@ def _pick(frame: pl.DataFrame, mapping: Mapping) -> tuple[dict[str, pl.Expr], li
             metrics = [str(column) for column in listed(theirs)]
             for column in metrics:
                 _column(frame, column)
-        else:
+        elif name in known:
             columns[name] = _column(frame, theirs)
     if not metrics and "value" in columns:
         metrics = ["value"]
@@ -163,7 +151,7 @@ def _column(frame: pl.DataFrame, theirs: Any) -> pl.Expr:
     return expression
 
 
-def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
+def metadata(frame: pl.DataFrame, rest: list[str], short: bool = True) -> pl.Series:
     """The other columns as one JSON object a row, with what a metadata column holds."""
     nothing = pl.Series("metadata", [None] * frame.height, pl.String)
     given = frame["metadata"] if "metadata" in frame.columns else nothing
@@ -173,7 +161,8 @@ def _metadata(frame: pl.DataFrame, rest: list[str]) -> pl.Series:
     found = nothing
     if rest:
         shortened = frame.select(
-            pl.col(c).str.head(SHORT) if frame.schema[c] == pl.String else pl.col(c) for c in rest
+            pl.col(c).str.head(SHORT) if short and frame.schema[c] == pl.String else pl.col(c)
+            for c in rest
         )
         found = shortened.select(pl.struct(rest).struct.json_encode().alias("metadata")).to_series()
     if given.null_count() == frame.height:
@@ -239,9 +228,9 @@ def _tall(found: pl.DataFrame, frame: pl.DataFrame, metrics: list[str]) -> pl.Da
     )
 
 
-def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+def typed(found: pl.DataFrame, schema: Mapping) -> tuple[pl.DataFrame, list[Problem]]:
     """Cast each column to its canonical type; rows with a value that does not fit are set aside."""
-    schema = {**CANONICAL, "_place": pl.Int64}
+    schema = {**schema, "_place": pl.Int64}
     nested = {
         name: pl.struct(name).struct.json_encode().alias(name)
         if isinstance(dtype, pl.List | pl.Array)
@@ -264,10 +253,13 @@ def _typed(found: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
         for place, value in texts.filter(wrong).select("_place", name).iter_rows():
             problems.append(Problem(f"row {place}", f"{name}: {str(value)[:60]!r} does not fit"))
         bad |= wrong
-    nameless = cast["sample_id"].is_null() | cast["run_id"].is_null()
-    for place in cast.filter(nameless & ~bad)["_place"]:
-        problems.append(Problem(f"row {place}", "no sample_id or run_id"))
-    return cast.filter(~(bad | nameless)), problems
+    return cast.filter(~bad), problems
+
+
+def _named(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
+    nameless = rows["sample_id"].is_null() | rows["run_id"].is_null()
+    places = rows.filter(nameless)["_place"]
+    return rows.filter(~nameless), [Problem(f"row {p}", "no sample_id or run_id") for p in places]
 
 
 def _absent(texts: pl.Series) -> pl.Series:
@@ -276,10 +268,10 @@ def _absent(texts: pl.Series) -> pl.Series:
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     column, given = pl.col(name), frame.schema[name]
-    if name in ("run_id", "sample_id") and given.is_float() and _integral(frame[name]):
+    if name in IDS and given.is_float() and _integral(frame[name]):
         # pandas makes integers beside a missing value floats
         return column.cast(pl.Int64).cast(pl.String)
-    if name in ("run_id", "sample_id", "metric") or (dtype == pl.String and given != pl.String):
+    if name in (*IDS, "metric") or (dtype == pl.String and given != pl.String):
         return column.cast(pl.String, strict=False)
     if dtype == pl.String or (given == dtype and not given.is_float()) or given == pl.Null:
         return column.cast(dtype)

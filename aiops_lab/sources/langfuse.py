@@ -91,14 +91,14 @@ class _Run:
             self._score_of_run(score, place)
         elif prompt := line.get("prompt"):
             if "prompt" in prompt:
-                self.rows.artefact("prompt", _text(prompt["prompt"]) or "", _version(prompt))
+                self.rows.artefact("prompt", text_of(prompt["prompt"]) or "", version_of(prompt))
             else:
-                self.problem(place, f"prompt {_version(prompt)} is not on the server")
+                self.problem(place, f"prompt {version_of(prompt)} is not on the server")
 
     def _answer(self, line: Record, answer: Record, place: str) -> None:
         trace, item = line.get("trace") or {}, line.get("item") or {}
         part = _part(line, answer, trace)
-        sample_id = _text(answer.get("datasetItemId") or answer["experimentItemId"]) or ""
+        sample_id = text_of(answer.get("datasetItemId") or answer["experimentItemId"]) or ""
         lost = not trace and not part.observations
         if lost:
             self.problem(f"{place} trace", f"trace {answer.get('traceId')} is not on the server")
@@ -115,9 +115,9 @@ class _Run:
             self.rows.add("scores", **key, **score)
         self._found += not lost or answer.get("output") is not None
         self._models.update(str(o["model"]) for o in part.own if o.get("model"))
-        self._prompts |= {_version(o) for o in part.own if o.get("promptName")}
+        self._prompts |= {version_of(o) for o in part.own if o.get("promptName")}
         self._versions |= {str(answer.get("experimentItemVersion") or "")} - {""}
-        self._times += [t for o in part.own for t in _times(o) if t]
+        self._times += [t for o in part.own for t in times_of(o) if t]
 
     def _scores(self, line: Record, trace: Record, part: Part, place: str) -> Iterator[Record]:
         """The scores of an answer, each metric once: of the whole before of a step, then the last.
@@ -129,19 +129,19 @@ class _Run:
         scores = line.get("scores") or trace.get("scores") or []
         whole = (None, part.root)
         latest = sorted(
-            (s for s in scores if _of(s) not in others),
-            key=lambda s: (_of(s) in whole, str(s.get("timestamp")), str(s.get("id"))),
+            (s for s in scores if subject_of(s) not in others),
+            key=lambda s: (subject_of(s) in whole, str(s.get("timestamp")), str(s.get("id"))),
             reverse=True,
         )
         seen: set[str] = set()
         for score in latest:
-            metric = self._metrics[score.get("name"), _kind(score)]
+            metric = self._metrics[score.get("name"), kind_of(score)]
             reading = self._reading(score, f"{place} score {score.get('id')}", metric in seen)
             if reading is not None:
                 seen.add(metric)
-                comment = {"explanation": _text(score.get("comment"))}
-                by = {"scorer": _text(score.get("authorUserId")) or "langfuse"}
-                yield {"metric": metric, "scorer_kind": _kind(score), **by, **comment, **reading}
+                comment = {"explanation": text_of(score.get("comment"))}
+                by = {"scorer": text_of(score.get("authorUserId")) or "langfuse"}
+                yield {"metric": metric, "scorer_kind": kind_of(score), **by, **comment, **reading}
 
     def _score_of_run(self, score: Record, place: str) -> None:
         metric = str(score.get("name"))
@@ -152,8 +152,8 @@ class _Run:
 
     def _reading(self, score: Record, place: str, again: bool) -> Record | None:
         """What a score says, or nothing, with the reason told."""
-        found = _value(score)
-        told = f"score {score.get('name')!r}: {_text(score.get('value'))!s:.100}"
+        found = value_of(score)
+        told = f"score {score.get('name')!r}: {text_of(score.get('value'))!s:.100}"
         if score.get("dataType") == "CORRECTION":
             return self.problem(place, f"a correction is not a score; {told}")
         if again:
@@ -166,22 +166,22 @@ class _Run:
         """The last rows, that of the run among them."""
         run, metadata = self._run, self._run.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {"metadata": metadata}
-        own = _first(metadata.get("prompt_version"), metadata.get("promptVersion"))
+        own = first(metadata.get("prompt_version"), metadata.get("promptVersion"))
         begun = when(run.get("startTime")) or when(run.get("createdAt"))
         tags = metadata.get("tags")
         self.rows.add(
             "runs",
             run_id=self._id,
             source=SOURCE.name,
-            task=_text(self._dataset.get("name")),
-            model=next((m for m, _ in self._models.most_common(1)), _text(metadata.get("model"))),
-            prompt_version=", ".join(sorted(self._prompts)) or _text(own),
+            task=text_of(self._dataset.get("name")),
+            model=next((m for m, _ in self._models.most_common(1)), text_of(metadata.get("model"))),
+            prompt_version=", ".join(sorted(self._prompts)) or text_of(own),
             dataset_version=max(self._versions, default=None),
             config=compact({**thin(metadata), "recorded": self._recorded, "name": run.get("name")}),
             started_at=begun or min(self._times, default=None),
             status="success",
             tags=[str(run.get("name")), *map(str, tags if isinstance(tags, list) else [])],
-            git_commit=_text(_first(metadata.get("git_commit"), metadata.get("sha"))),
+            git_commit=text_of(first(metadata.get("git_commit"), metadata.get("sha"))),
         )
         ended = max(self._times, default=None)
         return self.rows.batch(self._problems, [run_summary(self._id, self._found, True, ended)])
@@ -197,7 +197,7 @@ def _metrics(path: Path) -> dict[Any, str]:
         with suppress(BadSource, AttributeError, TypeError):
             line = decode(raw, OBJECTS)
             for score in line.get("scores") or (line.get("trace") or {}).get("scores") or []:
-                kinds[score.get("name")].add(_kind(score))
+                kinds[score.get("name")].add(kind_of(score))
     order = list(KINDS.values())
     return {
         (name, kind): str(name) + (f" ({kind})" if kind != min(found, key=order.index) else "")
@@ -222,23 +222,23 @@ def _sample(answer: Record, item: Record, trace: Record, part: Part, texts: bool
     top = [o for o in own if o["id"] == part.root] or [
         o for o in own if not o.get("parentObservationId")
     ]
-    asked = _first(answer.get("input"), item.get("input"), trace.get("input"))
-    target = _first(answer.get("expectedOutput"), item.get("expectedOutput"))
+    asked = first(answer.get("input"), item.get("input"), trace.get("input"))
+    target = first(answer.get("expectedOutput"), item.get("expectedOutput"))
     at_root = top[0].get("output") if len(top) == 1 else None
-    output = _first(answer.get("output"), at_root, trace.get("output"))
+    output = first(answer.get("output"), at_root, trace.get("output"))
     # what a judge was called within lasted longer than the answer took
     around = _above(part.observations, judges)
     timed = [o for o in own if o["id"] not in around]
-    told = {"input": _text(asked), "target": _text(target), "output": _text(output)}
+    told = {"input": text_of(asked), "target": text_of(target), "output": text_of(output)}
     return {
         "input_digest": _digest(asked),
         "target_digest": _digest(target),
         "error": _error(own, output),
-        "tokens_in": _tokens(own, "input"),
-        "tokens_out": _tokens(own, "output"),
-        "tokens_judge": _tokens(judges, *OLDER),
+        "tokens_in": tokens_of(own, "input"),
+        "tokens_out": tokens_of(own, "output"),
+        "tokens_judge": tokens_of(judges, *OLDER),
         "latency_s": _seconds(timed or own) or number(trace.get("latency")),
-        "cost_usd": sum(map(_cost, own)) or None,
+        "cost_usd": sum(map(usd_of, own)) or None,
         "metadata": compact(thin(_metadata(answer, item))),
         **(told if texts else {}),
     }
@@ -269,18 +269,18 @@ def _above(observations: list[Record], within: list[Record]) -> set[str]:
     return found
 
 
-def _kind(score: Record) -> str:
+def kind_of(score: Record) -> str:
     return KINDS.get(score.get("source") or "API", "code")
 
 
-def _of(score: Record) -> str | None:
+def subject_of(score: Record) -> str | None:
     """The observation that was scored; nothing: the whole trace."""
     if subject := score.get("subject"):
         return subject["id"] if subject["kind"] == "observation" else None
     return score.get("observationId")
 
 
-def _value(score: Record) -> Record:
+def value_of(score: Record) -> Record:
     """Value, passed and label; a category is a number only where its configuration maps it."""
     value, text = score.get("value"), score.get("stringValue")
     if isinstance(value, str):
@@ -305,11 +305,11 @@ def _error(work: list[Record], output: Any) -> str | None:
     ids = {o["id"] for o in work}
     failed = [o for o in work if o.get("level") == "ERROR"]
     top = [o for o in failed if o.get("parentObservationId") not in ids]
-    told = [_text(o.get("statusMessage")) for o in top or (failed if output is None else [])]
+    told = [text_of(o.get("statusMessage")) for o in top or (failed if output is None else [])]
     return (told[0] or "error") if told else None
 
 
-def _tokens(work: list[Record], *sides: str) -> int | None:
+def tokens_of(work: list[Record], *sides: str) -> int | None:
     """Tokens of ``input`` or ``output`` in all their kinds (cached, audio); 0 is not known."""
     total = 0.0
     for observation, side in product(work, sides):
@@ -317,45 +317,45 @@ def _tokens(work: list[Record], *sides: str) -> int | None:
         if details := observation.get("usageDetails"):
             total += sum(number(n) or 0 for kind, n in details.items() if side in kind)
         elif usage.get("unit") in (None, "TOKENS"):
-            total += number(_first(usage.get(side), usage.get(OLDER[side]))) or 0
+            total += number(first(usage.get(side), usage.get(OLDER[side]))) or 0
     return round(total) or None
 
 
-def _cost(observation: Record) -> float:
+def usd_of(observation: Record) -> float:
     """US dollars; 0 where the server knows no price."""
     usage = observation.get("usage") or {}
     costs = (observation.get("totalCost"), observation.get("calculatedTotalCost"))
     return next(filter(None, map(number, (*costs, usage.get("totalCost")))), 0.0)
 
 
-def _times(observation: Record) -> tuple[datetime | None, datetime | None]:
+def times_of(observation: Record) -> tuple[datetime | None, datetime | None]:
     return when(observation.get("startTime")), when(observation.get("endTime"))
 
 
 def _seconds(work: list[Record]) -> float | None:
     """From the first start to the last end: servers differ in the unit of ``latency``."""
-    starts, ends = zip(*map(_times, work), strict=True) if work else ((), ())
+    starts, ends = zip(*map(times_of, work), strict=True) if work else ((), ())
     begun, ended = [t for t in starts if t], [t for t in ends if t]
     return (max(ended) - min(begun)).total_seconds() if begun and ended else None
 
 
 def _metadata(answer: Record, item: Record) -> Record:
-    own = _first(answer.get("experimentItemMetadata"), item.get("metadata"))
+    own = first(answer.get("experimentItemMetadata"), item.get("metadata"))
     own = own if isinstance(own, dict) else {"metadata": own} if own is not None else {}
     return {"trace_id": answer.get("traceId"), **own}
 
 
-def _first(*values: Any) -> Any:
+def first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _version(named: Record) -> str:
+def version_of(named: Record) -> str:
     """A prompt's name and version, of itself or of an observation that used it."""
-    name = _first(named.get("promptName"), named.get("name"))
-    return f"{name}:{_first(named.get('promptVersion'), named.get('version'))}"
+    name = first(named.get("promptName"), named.get("name"))
+    return f"{name}:{first(named.get('promptVersion'), named.get('version'))}"
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else compact(value)
 
 
@@ -364,7 +364,7 @@ def _digest(value: Any) -> str | None:
     if isinstance(value, str) and value[:1] in ("{", "[", '"'):
         with suppress(BadSource):
             value = decode(value.encode(), ANYTHING)
-    return None if value is None else digest(_text(value) or "")
+    return None if value is None else digest(text_of(value) or "")
 
 
 SOURCE = Source("langfuse", 1, sniff, read, fetch=fetch)

@@ -8,8 +8,10 @@ match).
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import msgspec
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.sources import calls
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.flat import (
     CANONICAL,
@@ -29,9 +32,27 @@ from aiops_lab.sources.flat import (
 )
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
 from aiops_lab.sources.rows import thin
+from aiops_lab.tables import SCHEMAS
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 ANYTHING = msgspec.json.Decoder(Any)
+RETRIEVAL = [c for table in ("questions", "chunks", "hits") for c in SCHEMAS[table]]
+
+
+def check_mapping(mapping: Mapping) -> None:
+    """Refuse a mapping of names that no canonical table has.
+
+    Raises
+    ------
+    BadSettings
+        An unknown name; the nearest known one is suggested.
+    """
+    known = [*dict.fromkeys([*CANONICAL, *calls.COLUMNS, *SHAPING, *RETRIEVAL])]
+    for name in mapping:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise BadSettings(f"no canonical column {name!r}; {hint}")
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -43,7 +64,9 @@ def sniff(path: Path, head: bytes) -> bool:
     return b"\0" not in head and (b"," in first or b"\t" in first or b";" in first)
 
 
-def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
+def read(
+    path: Path, *, texts: bool = True, mapping: Mapping | None = None, as_calls: bool = False
+) -> Iterator[Batch]:
     """Read one table file; a run without a name of its own is called after the file."""
     mapping = mapping or {}
     problems: list[Problem] = []
@@ -55,11 +78,14 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     if start[:4] == b"PAR1":
         frame = _parquet(path)
     elif start[:1] in (b"{", b"["):
-        frame = _from_json(path, mapping, problems)
+        frame = _from_json(path, mapping, problems, as_calls)
         mapping = {name: theirs for name, theirs in mapping.items() if name not in SHAPING}
     else:
         frame = _csv(path, problems)
-    batch = from_frame(frame, mapping, default_run=path.stem, uri=path.resolve().as_uri())
+    if as_calls or calls.is_calls(frame.columns, mapping):
+        batch = calls.from_table(frame, mapping)
+    else:
+        batch = from_frame(frame, mapping, default_run=path.stem, uri=path.resolve().as_uri())
     yield Batch(batch.tables, [*problems, *batch.problems], batch.runs)
 
 
@@ -112,7 +138,9 @@ def _ragged(text: str, separator: str, problems: list[Problem]) -> pl.DataFrame:
     )
 
 
-def _from_json(path: Path, mapping: Mapping, problems: list[Problem]) -> pl.DataFrame:
+def _from_json(
+    path: Path, mapping: Mapping, problems: list[Problem], as_calls: bool
+) -> pl.DataFrame:
     """Rows of nested JSON as flat text columns: the ones mapped, the ones named canonically."""
     rows: list[dict[str, Any]] = []
     places: list[int] = []
@@ -121,23 +149,28 @@ def _from_json(path: Path, mapping: Mapping, problems: list[Problem]) -> pl.Data
             if all(str(_at(item, p)) == str(v) for p, v in (mapping.get("where") or {}).items()):
                 rows.append(item)
                 places.append(place)
+    keys = {key for row in rows for key in row}
+    as_calls = as_calls or calls.is_calls(keys, mapping)
+    known = calls.COLUMNS if as_calls else tuple(CANONICAL)
     wanted = {
-        str(t) for name, theirs in mapping.items() if name not in SHAPING for t in listed(theirs)
+        str(t)
+        for name, theirs in mapping.items()
+        if name in known or name == "value"
+        for t in listed(theirs)
     }
     paths = {path for path in wanted if not path.startswith("=")}
     missing = sorted(path for path in paths if all(_at(row, path) is None for row in rows))
     if missing and rows:
         raise BadSettings(f"no row has {missing[0]!r}; the first row has {', '.join(rows[0])}")
-    used = ({path.split(".")[0] for path in paths} | set(CANONICAL)) - {"metadata"}
-    columns = [*sorted(paths), *(name for name in CANONICAL if name not in paths)]
+    used = ({path.split(".")[0] for path in paths} | set(known)) - {"metadata"}
+    columns = [*sorted(paths), *(name for name in known if name not in paths)]
     rest = [_nested({k: v for k, v in row.items() if k not in used}) for row in rows]
     data = {name: [_plain(_at(row, name)) for row in rows] for name in columns}
     frame = pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String))
     given = [name for name in columns if name in paths or frame[name].count()]
-    metadata = [compact(thin(row)) if row else None for row in rest]
-    seen = sorted({key for row in rows[:100] for key in row})
+    metadata = [compact(row if as_calls else thin(row)) if row else None for row in rest]
     if not given:
-        raise BadSource(f"none of its keys is a canonical column: {', '.join(seen)[:500]}")
+        raise BadSource(f"none of its keys is a canonical column: {', '.join(sorted(keys))[:500]}")
     return frame.select(given).with_columns(
         pl.Series("_place", places, pl.Int64), pl.Series("metadata", metadata, pl.String)
     )
@@ -211,4 +244,6 @@ def _plain(value: Any) -> str | None:
     return compact(value)
 
 
-SOURCE = Source(NAME, 1, sniff, read)
+SOURCE = Source(NAME, 2, sniff, read)
+CALLS = Source(calls.NAME, 1, lambda path, head: False, partial(read, as_calls=True))
+"""The same of calls where their columns do not tell."""

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 KEYS = ("pk-lf-loopback", "sk-lf-loopback")
 BEGUN = datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -95,6 +92,8 @@ def world(items: int = 8) -> World:
 class Server:
     """Serves a world at one age of the API; keeps a log, and fails where it is told to."""
 
+    authorization = f"Basic {base64.b64encode(':'.join(KEYS).encode()).decode()}"
+
     def __init__(self, world: World, age: str = "new") -> None:
         self.world, self.age = world, age
         self.log: list[tuple[str, dict[str, str], int]] = []
@@ -107,6 +106,9 @@ class Server:
     def asked(self, part: str) -> list[dict[str, str]]:
         """What was asked of the paths with `part` and answered."""
         return [asked for path, asked, status in self.log if part in path and status == 200]
+
+    def parse(self, query: str) -> dict[str, str]:
+        return dict(parse_qsl(query))
 
     def answer(self, path: str, asked: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
         self.before(path, asked)
@@ -131,46 +133,6 @@ class Server:
                     else (200, found, {})
                 )
         return 404, "<!DOCTYPE html><title>404: This page could not be found</title>", {}
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    """The server on a free port of the loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            # SDK 3 sends a body with its GETs
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            url = urlsplit(self.path)
-            asked = dict(parse_qsl(url.query))
-            pair = base64.b64encode(":".join(KEYS).encode()).decode()
-            if self.headers["Authorization"] != f"Basic {pair}":
-                status, body, headers = 401, {"message": "Invalid credentials"}, {}
-            else:
-                status, body, headers = server.answer(url.path, asked)
-            server.log.append((url.path, asked, status))
-            data = (body if isinstance(body, str) else json.dumps(body)).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(data))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        server.url = f"http://127.0.0.1:{http.server_address[1]}"
-        try:
-            yield server
-        finally:
-            http.shutdown()
 
 
 # --- how records look -----------------------------------------------------------------------
@@ -375,8 +337,9 @@ def observations_v2(server: Server, asked: dict[str, str]) -> Record | int:
     found = [
         o
         for _, a in all_answers(server)
-        if a["trace"] in traces and not a.get("gone")
+        if (a["trace"] in traces or "fromStartTime" in asked) and not a.get("gone")
         for o in observations(a)
+        if between(o["startTime"], asked, "StartTime")
     ]
     return behind(found[::-1], asked, 1000)
 
@@ -385,16 +348,19 @@ def scores_v3(server: Server, asked: dict[str, str]) -> Record | int:
     if "experimentId" in asked:
         runs = [run for run in server.world.runs if run["id"] == asked["experimentId"]]
         return behind([score_v3(None, run, fact) for run in runs for fact in run["scores"]], asked)
-    traces = asked["traceId"].split(",")
-    return behind(
-        [
-            score_v3(a, run, f)
-            for run, a in all_answers(server)
-            if a["trace"] in traces
-            for f in a["scores"]
-        ],
-        asked,
-    )
+    traces = asked.get("traceId", "").split(",")
+    found = [
+        score_v3(a, run, f)
+        for run, a in all_answers(server)
+        if a["trace"] in traces or "fromTimestamp" in asked
+        for f in a["scores"]
+    ]
+    return behind([s for s in found if between(s["timestamp"], asked, "Timestamp")][::-1], asked)
+
+
+def between(moment: str, asked: dict[str, str], what: str) -> bool:
+    """Whether a moment is within what is asked for, if anything."""
+    return asked.get(f"from{what}", "")[:19] <= moment[:19] < asked.get(f"to{what}", "9")[:19]
 
 
 def named_dataset(server: Server, asked: dict[str, str], name: str) -> Record | None:
@@ -489,6 +455,15 @@ def trace_v1(server: Server, asked: dict[str, str], wanted: str) -> Record | Non
     return None
 
 
+def traces_v1(server: Server, asked: dict[str, str]) -> Record:
+    found = [
+        {"id": a["trace"], "timestamp": at(a["start"])}
+        for _, a in all_answers(server)
+        if not a.get("gone") and between(at(a["start"]), asked, "Timestamp")
+    ]
+    return paged(found, asked)
+
+
 def observation_v1(server: Server, asked: dict[str, str], wanted: str) -> Record | None:
     found = (o for _, a in all_answers(server) for o in observations(a) if not a.get("gone"))
     return next((o for o in found if o["id"] == wanted), None)
@@ -522,6 +497,7 @@ OLD = {
     "dataset-items": dataset_items,
     "datasets/*/runs": runs_v1,
     "datasets/*/runs/*": run_v1,
+    "traces": traces_v1,
     "traces/*": trace_v1,
     "v2/scores": scores_v2,
     "v2/prompts/*": prompt,

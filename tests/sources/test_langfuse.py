@@ -19,9 +19,11 @@ import pytest
 from aiops_lab import Lab, LabError, compare_runs, open_lab
 from aiops_lab.errors import BadSettings
 from aiops_lab.sources.find import recognise
-from aiops_lab.sources.langfuse_api import LONGEST_WAIT, TRIES, fetch
+from aiops_lab.sources.langfuse_api import fetch
+from aiops_lab.sources.server import LONGEST_WAIT, TRIES
 from tests.conftest import contents
-from tests.sources.langfuse_server import KEYS, Server, World, at, score, serving, world
+from tests.sources.langfuse_server import KEYS, Server, World, at, score, world
+from tests.sources.loopback import serving
 
 AGES = ("new", "old", "first")
 
