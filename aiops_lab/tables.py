@@ -174,12 +174,15 @@ SCHEMAS: dict[str, pl.Schema] = {
                     "refusal",
                     "json_valid",
                     "yaml_valid",
+                    "json_repaired",
+                    "yaml_repaired",
                     "truncated",
                     "tool_error",
                     "parse_error",
                 ),
                 pl.Boolean,
             ),
+            **dict.fromkeys(("json_defect", "yaml_defect"), pl.String),
         }
     ),
     "evaluations": pl.Schema(

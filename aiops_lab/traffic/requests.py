@@ -14,7 +14,10 @@ import polars as pl
 from aiops_lab.measures.measure import measure
 from aiops_lab.tables import conform, empty
 
-MEASURED = ("words", "refusal", "json_valid", "yaml_valid")
+MEASURED = (
+    "words", "refusal", "json_valid", "yaml_valid", "json_repaired", "yaml_repaired",
+    "json_defect", "yaml_defect",
+)  # fmt: skip
 FINISHED = (
     "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
     "gen_ai.completion.0.finish_reason",

@@ -24,9 +24,13 @@ from aiops_lab.tables import SCHEMAS
 
 RATES = (
     "refusal", "json_valid", "yaml_valid", "truncated", "tool_error", "parse_error", "error",
-    "incomplete",
+    "incomplete", "json_repaired", "yaml_repaired",
 )  # fmt: skip
 MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval_score")
+WHOLE = ("json_repaired", "yaml_repaired")
+"""Rates of the whole only: each series watched raises the threshold of all others."""
+CLASSES = {"json_defect": "json_valid", "yaml_defect": "yaml_valid"}
+"""Columns that tell a class, and those that are known where it was looked for; of the whole too."""
 SLICES = ("slice", "language", "tenant", "model_served")
 ALL = "all"
 PART_OF_WHOLE = pl.col("slice").str.contains("=", literal=True)
@@ -87,6 +91,11 @@ def hourly_of(
         part for column in by
         for part in (_counted(requests, column, rates, means), *_binned(requests, column, means))
     ]  # fmt: skip
+    parts += [
+        _classed(requests, name, known)
+        for name, known in CLASSES.items()
+        if {name, known} <= {*have}
+    ]
     if evaluations is not None:
         scored = nw.from_native(evaluations).lazy()
         columns = ["trace_id", "hour", *by[1:]]
@@ -134,6 +143,7 @@ def _counted(
     requests: nw.LazyFrame[Any], column: str | None, rates: Sequence[str], means: Sequence[str]
 ) -> pl.DataFrame:
     """A row an hour, metric and slice: all metrics in one pass over the requests."""
+    rates = rates if column is None else [name for name in rates if name not in WHOLE]
     rows, keys = _grouped(requests, column)
     values = {f"{name} f": nw.col(name).cast(nw.Float64) for name in means}
     values |= {f"{name} f": nw.col(name).cast(nw.Int64) for name in rates}
@@ -198,6 +208,8 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
     given = nw.col("sampling_weight")
     weight = nw.when((given > 0) & (given < LARGEST)).then(given).otherwise(1.0)
     measured = nw.col("metric").is_in([*RATES, *MEANS])
+    for own in CLASSES:
+        measured |= nw.col("metric").str.starts_with(own)
     name = nw.when(measured).then(nw.concat_str(nw.col("metric"), nw.lit(" (score)"))).otherwise(
         nw.col("metric")
     )  # fmt: skip
@@ -232,12 +244,25 @@ def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
     rows = rows.filter(~nw.col("label").is_null())
     bare = rows.filter(nw.col("value").is_null()).select("metric").unique()
     rows = rows.join(bare, on="metric", how="semi")
-    found = _named(
-        _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events"))), column
-    ).with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
+    counts = _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events")))
+    return _labels(_named(counts, column))
+
+
+def _classed(requests: nw.LazyFrame[Any], name: str, known: str) -> pl.DataFrame:
+    """Of all answers of an hour that were looked at, how many are of each class; most are none."""
+    rows = requests.filter(~nw.col(known).is_null()).group_by(["hour", name])
+    counts = _named(_collected(rows.agg(nw.len().alias("events"))), None)
+    return _labels(counts.rename({name: "label"}).with_columns(metric=pl.lit(name)))
+
+
+def _labels(counts: pl.DataFrame) -> pl.DataFrame:
+    """The strata of counts by hour, metric, slice and label; what has no label is in the total."""
+    found = counts.with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
     own = ["hour", "metric", "slice"]
     totals = found.group_by(own).agg(pl.col("events").sum())
-    labels = found.group_by(*own, "label").agg(pl.col("events").sum()).with_columns(
+    labels = found.drop_nulls("label").group_by(*own, "label").agg(
+        pl.col("events").sum()
+    ).with_columns(
         stratum=pl.format(f"{LABEL}{{}}", "metric"), metric=pl.format("{}: {}", "metric", "label")
     )  # fmt: skip
     both = pl.concat([totals.with_columns(stratum=pl.lit(LABELS)), labels.drop("label")],

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from aiops_lab import Lab
 from aiops_lab.ingest import Unit, ingest
 from aiops_lab.sources.contract import Batch
-from aiops_lab.tables import conform
+from aiops_lab.tables import SCHEMAS, conform
 from aiops_lab.traffic.requests import requests_of
 from aiops_lab.traffic.summaries import KEY, daily_of, hourly_of
 
@@ -157,6 +157,26 @@ def test_scores_that_come_later_join_their_requests_hour(lab: Lab) -> None:
     put(lab, "corrected", None, again)
     days = daily_of(lab.table("hourly")).filter(metric="grounded", slice="all")
     assert (days["evaluated"].sum(), days["events"].sum()) == (late.height, 0)
+
+
+def test_a_lab_older_than_a_column_is_read_and_added_to(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, added = traffic(2), ("yaml_defect", "yaml_repaired")
+    with monkeypatch.context() as before:
+        before.setitem(
+            SCHEMAS,
+            "traffic",
+            pl.Schema({k: t for k, t in SCHEMAS["traffic"].items() if k not in added}),
+        )
+        put(lab, "old", frame(rows[:60]))
+    pytest.importorskip("duckdb")
+    assert lab.table("traffic")["yaml_repaired"].null_count() == 20
+    assert lab.relation("traffic", "duckdb").count("*").fetchall() == [(20,)]
+    put(lab, "new", frame(rows[60:]))
+    assert lab.table("traffic")["yaml_repaired"].null_count() == 20
+    assert lab.table("traffic").height == 40
+    assert lab.relation("traffic", "duckdb").count("yaml_repaired").fetchall() == [(20,)]
 
 
 def test_spans_without_a_time_are_kept_as_requests_and_counted_in_no_hour(lab: Lab) -> None:
