@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
@@ -51,6 +52,7 @@ __all__ = [
     "format_spread",
     "git_changes",
     "index_drift",
+    "learn_refusals",
     "lexical_support",
     "measure",
     "next_edition",
@@ -89,6 +91,7 @@ _HOMES = {
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",
     "index_drift": "ship.retrieval.drift",
+    "learn_refusals": "measures.learned",
     "lexical_support": "measures.support",
     "measure": "measures",
     "next_edition": "ship.retrieval.editions",

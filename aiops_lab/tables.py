@@ -176,6 +176,7 @@ SCHEMAS: dict[str, pl.Schema] = {
                     "yaml_valid",
                     "json_repaired",
                     "yaml_repaired",
+                    "refusal_learned",
                     "truncated",
                     "tool_error",
                     "parse_error",
@@ -183,6 +184,7 @@ SCHEMAS: dict[str, pl.Schema] = {
                 pl.Boolean,
             ),
             **dict.fromkeys(("json_defect", "yaml_defect"), pl.String),
+            "refusal_model": pl.Int64,
         }
     ),
     "evaluations": pl.Schema(

@@ -24,10 +24,11 @@ from aiops_lab.tables import SCHEMAS
 
 RATES = (
     "refusal", "json_valid", "yaml_valid", "truncated", "tool_error", "parse_error", "error",
-    "incomplete", "json_repaired", "yaml_repaired",
+    "incomplete", "json_repaired", "yaml_repaired", "refusal_learned", "refusal_disagreement",
 )  # fmt: skip
 MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval_score")
-WHOLE = ("json_repaired", "yaml_repaired")
+LEARNED = ("refusal_learned", "refusal_disagreement")
+WHOLE = ("json_repaired", "yaml_repaired", *LEARNED)
 """Rates of the whole only: each series watched raises the threshold of all others."""
 CLASSES = {"json_defect": "json_valid", "yaml_defect": "yaml_valid"}
 """Columns that tell a class, and those that are known where it was looked for; of the whole too."""
@@ -77,11 +78,16 @@ def hourly_of(
     """
     requests = nw.from_native(traffic).lazy()
     have = requests.collect_schema().names()
-    extra = {"error": ("status", nw.col("status") == "error"),
-             "incomplete": ("complete", ~nw.col("complete"))}  # fmt: skip
+    extra = {
+        "error": ({"status"}, nw.col("status") == "error"),
+        "incomplete": ({"complete"}, ~nw.col("complete")),
+        "refusal_disagreement": (
+            {"refusal", "refusal_learned"}, nw.col("refusal") != nw.col("refusal_learned"),
+        ),
+    }  # fmt: skip
     requests = requests.with_columns(
         hour=nw.col("at").dt.truncate("1h"),
-        **{name: rule for name, (needs, rule) in extra.items() if needs in have},
+        **{name: rule for name, (needs, rule) in extra.items() if needs <= {*have}},
     )
     have = requests.collect_schema().names()
     rates = [name for name in RATES if name in have]
@@ -114,6 +120,8 @@ def hourly_of(
         counts = counts.join(nested, on=KEY, how="left")
     versions = {name: measure.version for name, measure in MEASURES.items()}
     version = pl.col("metric").replace_strict(versions, default=1, return_dtype=pl.Int64)
+    if "trained" in counts.columns:
+        version = pl.coalesce(pl.col("trained").cast(pl.Int64), version)
     counts = counts.filter(pl.col("evaluated") > 0).with_columns(measure_version=version)
     return counts.select(
         (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
@@ -149,14 +157,15 @@ def _counted(
     values |= {f"{name} f": nw.col(name).cast(nw.Int64) for name in rates}
     squares = {f"{name} s": nw.col(f"{name} f") ** 2 for name in means}
     rows = rows.with_columns(one=nw.lit(1), **values).with_columns(one=nw.lit(1), **squares)
+    trained = "refusal_model" in rows.collect_schema().names()
     found = _collected(
         rows.group_by(keys).agg(
-            nw.len().alias("n"),
+            nw.len().alias("n"), *([nw.col("refusal_model").max()] if trained else []),
             *(nw.col(f"{name} f").count().alias(f"{name} n") for name in (*rates, *means)),
             *(nw.col(f"{name} f").sum().alias(f"{name} sum") for name in (*rates, *means)),
             *(nw.col(f"{name} s").sum().alias(f"{name} squares") for name in means),
         )
-    )
+    )  # fmt: skip
     found = _named(found, column)
     return pl.concat(
         [
@@ -167,6 +176,8 @@ def _counted(
                 pl.col(f"{name} n").cast(pl.Float64).alias("weight"),
                 pl.col(f"{name} sum").cast(pl.Int64 if rate else pl.Float64)
                 .alias("events" if rate else "sum"),
+                *([pl.col("refusal_model").alias("trained")]
+                  if trained and name in LEARNED else []),
                 *([] if rate else [pl.col(f"{name} squares").cast(pl.Float64)
                                    .alias("sum_squares")]),
             )

@@ -25,7 +25,8 @@ STEPS = {
     "retrieval_score": "retrieval", "tool_error": "tool", "parse_error": "parse",
     "yaml_valid": "model", "json_valid": "model", "yaml_defect": "model", "json_defect": "model",
     "yaml_repaired": "model", "json_repaired": "model", "refusal": "model", "words": "model",
-    "tokens_out": "model", "truncated": "model", "tokens_in": "prompt or retrieval",
+    "refusal_learned": "model", "refusal_disagreement": "model", "tokens_out": "model",
+    "truncated": "model", "tokens_in": "prompt or retrieval",
     "cost_usd": "model", "latency_s": "any", "error": "any", "incomplete": "any",
 }  # fmt: skip
 """Metric -> the step of a request that makes it."""

@@ -15,6 +15,8 @@ LABELS = {
     "refusal": "Refusals", "yaml_valid": "Valid YAML", "json_valid": "Valid JSON",
     "yaml_repaired": "YAML repaired", "json_repaired": "JSON repaired",
     "yaml_defect": "YAML defects", "json_defect": "JSON defects",
+    "refusal_learned": "Refusals by the own detector",
+    "refusal_disagreement": "Disagreement about refusals",
     "truncated": "Truncated answers", "tool_error": "Tool errors", "parse_error": "Parse errors",
     "error": "Errors", "incomplete": "Requests without a root", "words": "Length in words",
     "tokens_in": "Tokens in", "tokens_out": "Tokens out", "latency_s": "Latency in seconds",

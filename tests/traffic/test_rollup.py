@@ -13,7 +13,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from aiops_lab import Lab
+from aiops_lab.errors import LabError
 from aiops_lab.ingest import Unit, ingest
+from aiops_lab.measures.learned import learn_refusals
 from aiops_lab.sources.contract import Batch
 from aiops_lab.tables import SCHEMAS, conform
 from aiops_lab.traffic.requests import requests_of
@@ -197,3 +199,36 @@ def test_strata_are_weighted_and_told_by_how_much_they_are_worth() -> None:
     mean = days["sum"].sum() / days["evaluated"].sum()
     assert 0.8 < mean < 0.95
     assert days["evaluated"].sum() < 20
+
+
+def test_a_detector_of_the_labs_own_stands_beside_the_rule(lab: Lab) -> None:
+    model = learn_refusals(
+        pl.DataFrame(
+            {"output": [f"{said} {n}." for n in range(20) for said in ("The kiosk", "Nope")],
+             "refusal": [False, True] * 20}
+        )
+    )  # fmt: skip
+    model.save(lab.path / "own.json")
+    rows = [*request(1, START, "Nope."), *request(2, START, "The kiosk is open."),
+            *request(3, START, "I'm sorry, I can't help with that.")]  # fmt: skip
+    whole = requests_of(frame(rows), refusals=model)
+    assert whole.sort("trace_id")["refusal_learned"].to_list() == [True, False, False]
+    days = daily_of(hourly_of(whole)).filter(
+        pl.col("metric").str.starts_with("refusal"), slice="all"
+    )
+    assert dict(days.select("metric", "events").rows()) == {
+        "refusal": 1, "refusal_learned": 1, "refusal_disagreement": 2,
+    }  # fmt: skip
+    assert days.filter(metric="refusal_learned")["measure_version"].item() == model.version
+    assert (
+        not daily_of(hourly_of(whole))
+        .filter(pl.col("metric").str.starts_with("refusal_"), slice="language=en")
+        .height
+    )
+
+
+def test_a_detector_that_is_not_there_stops_an_ingest_before_it_begins(lab: Lab) -> None:
+    (lab.path / "lab.toml").write_text('[traffic]\nrefusals = "own.json"\n')
+    with pytest.raises(LabError, match=r"'own.json' holds no detector"):
+        lab.ingest(frame(request(1, START)))
+    assert lab.version == 0
