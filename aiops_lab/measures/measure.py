@@ -151,6 +151,24 @@ def _tone(texts: pl.Series) -> pl.Series:
     return rule(texts.str.head(1000))
 
 
+def _repetition(texts: pl.Series) -> pl.Series:
+    """The share of its triples of words that a text has said before; 0 where it has none.
+
+    seq-rep-3 of Welleck et al. 2020, "Neural text generation with unlikelihood training", s. 6.
+    """
+    words = pl.DataFrame(
+        {"text": texts.str.to_lowercase().str.extract_all(r"\w+")}
+    ).with_row_index()
+    triples = words.explode("text").select(
+        "index", *(pl.col("text").shift(-n).over("index").alias(str(n)) for n in range(3))
+    ).drop_nulls()  # fmt: skip
+    found = triples.group_by("index").agg(new=pl.struct("0", "1", "2").n_unique() / pl.len())
+    rows = words.join(found, on="index", how="left", maintain_order="left")
+    return rows.select(
+        pl.when(pl.col("text").is_not_null()).then(1 - pl.col("new").fill_null(1.0))
+    )[:, 0]
+
+
 _FORMATS = {
     "json": (json_valid, repair_json, json_defect),
     "yaml": (yaml_valid, repair_yaml, yaml_defect),
@@ -162,6 +180,8 @@ MEASURES = {
                 lambda texts: texts.str.len_chars().cast(pl.Int64)),
         Measure("words", "words", "words", 1, True, False,
                 lambda texts: texts.str.count_matches(r"\S+").cast(pl.Int64)),
+        Measure("repetition", "repetition", "share of triples of words", 1, False, False,
+                _repetition),
         Measure("refusal", "refusals", "share", 2, True, True, refusal),
         *(
             one

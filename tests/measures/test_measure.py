@@ -20,7 +20,7 @@ def test_each_measure_says_what_it_is() -> None:
         name == one.name and one.label and one.version >= 1 for name, one in MEASURES.items()
     )
     assert [name for name, one in MEASURES.items() if not one.cheap] == [
-        "json_defect", "yaml_defect", "tone",
+        "repetition", "json_defect", "yaml_defect", "tone",
     ]  # fmt: skip
     found = measure(TEXTS, MEASURES)
     for name, one in MEASURES.items():
@@ -107,3 +107,17 @@ def test_what_fails_one_measure_alone_is_asked_the_next_in_any_order() -> None:
     assert found["json_repaired"].to_list() == [False, True, False, False, None, None]
     for name in names:
         assert measure(texts, name)[name].to_list() == found[name].to_list()
+
+
+def test_repetition_by_hand() -> None:
+    texts = [
+        "a b c A B C a, b c",
+        "one two",
+        "x " * 50,
+        "The boat leaves at six.",
+        None,
+        "\u8239 " * 9,
+    ]
+    assert measure(texts, "repetition")["repetition"].to_list() == pytest.approx(
+        [4 / 7, 0, 47 / 48, 0, None, 6 / 7]
+    )
