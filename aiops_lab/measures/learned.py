@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.measures.refusal import opening_of
-from aiops_lab.stats.score import exact_share_interval
 
 SIZE = 2**16
 FOLDS = 5
@@ -58,6 +57,8 @@ class RefusalModel(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def rates(self) -> pl.DataFrame:
         """rate (true_positive, false_positive), value, low, high (exact, 95 %), n; kept aside."""
+        from aiops_lab.stats.score import exact_share_interval
+
         wrong = self.negatives - self.true_negatives
         rows = [
             (name, hits / n, *exact_share_interval(hits, n, 0.95), n)
