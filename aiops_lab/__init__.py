@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from aiops_lab.verdict import Evidence, Verdict
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
     from aiops_lab.watch.changes import git_changes
+    from aiops_lab.watch.judged_days import judged_days
     from aiops_lab.watch.shifts import Shifts, detect_shifts
+    from aiops_lab.watch.signals import score_and_users
     from aiops_lab.watch.texts import changed_texts
 
 __version__ = "0.1.0"
@@ -51,6 +54,8 @@ __all__ = [
     "format_spread",
     "git_changes",
     "index_drift",
+    "judged_days",
+    "learn_refusals",
     "lexical_support",
     "measure",
     "next_edition",
@@ -63,6 +68,7 @@ __all__ = [
     "repair_yaml",
     "retriever_or_writer",
     "run_retrieval",
+    "score_and_users",
     "score_retrieval",
     "summarise",
     "traced_hits",
@@ -89,6 +95,8 @@ _HOMES = {
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",
     "index_drift": "ship.retrieval.drift",
+    "judged_days": "watch.judged_days",
+    "learn_refusals": "measures.learned",
     "lexical_support": "measures.support",
     "measure": "measures",
     "next_edition": "ship.retrieval.editions",
@@ -101,6 +109,7 @@ _HOMES = {
     "repair_yaml": "measures",
     "retriever_or_writer": "ship.retrieval.writer",
     "run_retrieval": "ship.retrieval.experiment",
+    "score_and_users": "watch.signals",
     "score_retrieval": "ship.retrieval.score",
     "summarise": "traffic.summaries",
     "traced_hits": "ship.retrieval.traced",

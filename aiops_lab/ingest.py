@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSource, LabError
+from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.sources import calls
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
@@ -150,18 +151,21 @@ def ingest(
     units: list[Unit],
     progress: Progress | None = None,
     names: AnyMapping[str, Sequence[str]] | None = None,
+    refusals: RefusalModel | None = None,
 ) -> Ingest:
     """Read the units that the store does not hold, and list them in one commit.
 
     Requests and hours that new spans or scores change are listed with them; `names` are the
-    attributes that tell a request's dimensions.
+    attributes that tell a request's dimensions, `refusals` is the team's own detector.
     """
-    return _Ingestion(store, names or {}).run(units, progress)
+    return _Ingestion(store, names or {}, refusals).run(units, progress)
 
 
 class _Ingestion:
-    def __init__(self, store: Store, names: AnyMapping[str, Sequence[str]]) -> None:
-        self._store, self._names = store, names
+    def __init__(
+        self, store: Store, names: AnyMapping[str, Sequence[str]], refusals: RefusalModel | None
+    ) -> None:
+        self._store, self._names, self._refusals = store, names, refusals
         self._waiting: dict[str, list[pl.DataFrame]] = defaultdict(list)
         self._bytes = 0
         self._rows: dict[str, int] = defaultdict(int)
@@ -274,8 +278,9 @@ class _Ingestion:
             return []
         attempt = new_attempt()
         counts = rolled_up(
-            self._store, listed, [e["attempt"] for e in traced], attempt, self._names
-        )
+            self._store, listed, [e["attempt"] for e in traced], attempt, self._names,
+            self._refusals,
+        )  # fmt: skip
         return [
             {
                 "digest": _text_digest("\n".join(sorted(e["digest"] for e in traced))),

@@ -28,6 +28,7 @@ from aiops_lab.ingest import (
     ingest,
     unknown_unit,
 )
+from aiops_lab.measures.learned import load_refusals
 from aiops_lab.settings import DEMO_GATE, TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
@@ -246,7 +247,8 @@ class Lab:
         ------
         BadSettings
             A path or address does not exist, or the mapping names no canonical column. A mapping
-            that does not fit one of the tables quarantines that table.
+            that does not fit one of the tables quarantines that table. Or the detector that
+            ``[traffic] refusals`` names cannot be read.
         """
         if self.pinned:
             raise LabError("this is the lab as it was; ingest into the newest version")
@@ -254,8 +256,10 @@ class Lab:
         check_mapping(mapping)
         if format is not None:
             source_named(format)
+        traffic = self.settings.traffic
+        refusals = traffic.refusals and load_refusals(self.path / traffic.refusals)
         units = list(self._units(paths_or_frames, format, mapping, progress))
-        return ingest(self._store, units, progress, self.settings.traffic.names())
+        return ingest(self._store, units, progress, traffic.names(), refusals or None)
 
     def _units(
         self,

@@ -61,6 +61,7 @@ TEMPLATE = """\
 # slice = "my.feature"
 # language = "my.language"
 # tenant = "my.customer"
+# refusals = "refusals.json"               # a detector of your own (learn_refusals), in this folder
 # engine = "duckdb"                        # what summarise(lab) runs on: polars, duckdb or spark
 
 # Secrets and personal data in reports: by default replaced where the lab holds traffic.
@@ -181,6 +182,7 @@ class Traffic(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     retrieval_version: str | None = None
     parser_version: str | None = None
     code_version: str | None = None
+    refusals: str | None = None
     engine: str = "polars"
 
     def __post_init__(self) -> None:
@@ -192,7 +194,7 @@ class Traffic(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return {
             name: [value]
             for name in self.__struct_fields__
-            if name != "engine" and (value := getattr(self, name))
+            if name not in ("engine", "refusals") and (value := getattr(self, name))
         }
 
 

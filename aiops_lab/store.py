@@ -76,12 +76,20 @@ class Store:
         files = _files(delta, within)
         if files.is_empty():
             return pl.LazyFrame(schema=_columns(table))
-        return pl.scan_parquet([self.root / table / name for name in files], glob=False)
+        return pl.scan_parquet(
+            [self.root / table / name for name in files], glob=False,
+            schema=_columns(table), missing_columns="insert",  # of labs older than a column
+        )  # fmt: skip
 
     def files(self, table: str) -> list[str]:
         """The Parquet files that hold a table's rows now, of listed attempts and others."""
         delta = self._delta(table)
         return [] if delta is None else [str(self.root / table / name) for name in _files(delta)]
+
+    def columns(self, table: str) -> list[str]:
+        """The columns that a table has so far."""
+        delta = self._delta(table)
+        return [] if delta is None else [field.name for field in delta.schema().fields]
 
     def appended(self, table: str, within: Within = None) -> pl.LazyFrame:
         """All rows of a table with their attempts, listed or not.
@@ -235,7 +243,7 @@ class Store:
             return
         for _ in range(COMMIT_TRIES):
             try:
-                write_deltalake(self._made(table), rows, mode="append")
+                write_deltalake(self._made(table), rows, mode="append", schema_mode="merge")
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:

@@ -174,12 +174,17 @@ SCHEMAS: dict[str, pl.Schema] = {
                     "refusal",
                     "json_valid",
                     "yaml_valid",
+                    "json_repaired",
+                    "yaml_repaired",
+                    "refusal_learned",
                     "truncated",
                     "tool_error",
                     "parse_error",
                 ),
                 pl.Boolean,
             ),
+            **dict.fromkeys(("json_defect", "yaml_defect"), pl.String),
+            "refusal_model": pl.Int64,
         }
     ),
     "evaluations": pl.Schema(

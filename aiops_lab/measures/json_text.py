@@ -94,6 +94,8 @@ def repair_json(text: str) -> str:
         return text
     if len(text) > MOST_REPAIRED:
         raise Unrepairable(f"longer than {MOST_REPAIRED:,} characters")
+    if not BEGIN.search(text):
+        raise Unrepairable("nothing in it looks like a JSON object or array")
     inside = fenced(text, json_valid, "json", "json5", "jsonc")
     source = (text if inside is None else inside).strip()
     if json_valid(source) and source[0] in "{[":

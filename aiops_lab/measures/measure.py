@@ -11,6 +11,7 @@ import narwhals as nw
 import polars as pl
 
 from aiops_lab.errors import BadSettings, Unrepairable
+from aiops_lab.measures.defects import json_defect, yaml_defect
 from aiops_lab.measures.json_text import MOST_REPAIRED, json_valid, repair_json
 from aiops_lab.measures.refusal import refusal
 from aiops_lab.measures.yaml_text import repair_yaml, yaml_valid
@@ -22,7 +23,8 @@ Texts = list[str | None] | pl.Series
 class Measure:
     """One measure of a text: its name, how people call it, and the version of its rule.
 
-    `cheap` ones are taken unless others are named; a `rate` is true or false for each text.
+    `cheap` ones are taken unless others are named; a `rate` is true or false for each text. What
+    `broken` names, another measure, is asked first, and this one only of texts that fail it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Measure:
     cheap: bool
     rate: bool
     of: Callable[[pl.Series], pl.Series] = field(repr=False, compare=False)
+    broken: str | None = None
 
 
 def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFrame:
@@ -62,7 +65,22 @@ def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFram
         if name not in MEASURES:
             near = difflib.get_close_matches(str(name), MEASURES, 1, cutoff=0)
             raise BadSettings(f"no measure {name!r}; did you mean {near[0]!r}?")
-    return pl.DataFrame([MEASURES[name].of(given).alias(name) for name in dict.fromkeys(chosen)])
+    found: dict[str, pl.Series] = {}
+    return pl.DataFrame([_taken(name, given, found).alias(name) for name in dict.fromkeys(chosen)])
+
+
+def _taken(name: str, texts: pl.Series, found: dict[str, pl.Series]) -> pl.Series:
+    """A measure of texts, and of another that it needs; each is taken once."""
+    if name not in found:
+        one = MEASURES[name]
+        if one.broken is None:
+            found[name] = one.of(texts)
+        else:
+            valid = _taken(one.broken, texts, found)
+            own = one.of(pl.select(pl.when(~valid).then(texts)).to_series())
+            fine = pl.lit(False if one.rate else None)
+            found[name] = pl.select(pl.when(valid).then(fine).otherwise(own)).to_series()
+    return found[name]
 
 
 def _texts(given: Any) -> pl.Series:
@@ -112,12 +130,8 @@ def _distinct(rule: Callable[[str], Any], dtype: Any) -> Callable[[pl.Series], p
     return of
 
 
-def _repaired(
-    valid: Callable[[str], bool | None], repair: Callable[[str], str]
-) -> Callable[[str], bool | None]:
+def _repaired(repair: Callable[[str], str]) -> Callable[[str], bool | None]:
     def repaired(text: str) -> bool | None:
-        if valid(text):
-            return False
         if len(text) > MOST_REPAIRED:
             return None
         try:
@@ -137,7 +151,28 @@ def _tone(texts: pl.Series) -> pl.Series:
     return rule(texts.str.head(1000))
 
 
-_FORMATS = {"json": (json_valid, repair_json), "yaml": (yaml_valid, repair_yaml)}
+def _repetition(texts: pl.Series) -> pl.Series:
+    """The share of its triples of words that a text has said before; 0 where it has none.
+
+    seq-rep-3 of Welleck et al. 2020, "Neural text generation with unlikelihood training", s. 6.
+    """
+    words = pl.DataFrame(
+        {"text": texts.str.to_lowercase().str.extract_all(r"\w+")}
+    ).with_row_index()
+    triples = words.explode("text").select(
+        "index", *(pl.col("text").shift(-n).over("index").alias(str(n)) for n in range(3))
+    ).drop_nulls()  # fmt: skip
+    found = triples.group_by("index").agg(new=pl.struct("0", "1", "2").n_unique() / pl.len())
+    rows = words.join(found, on="index", how="left", maintain_order="left")
+    return rows.select(
+        pl.when(pl.col("text").is_not_null()).then(1 - pl.col("new").fill_null(1.0))
+    )[:, 0]
+
+
+_FORMATS = {
+    "json": (json_valid, repair_json, json_defect),
+    "yaml": (yaml_valid, repair_yaml, yaml_defect),
+}
 MEASURES = {
     one.name: one
     for one in (
@@ -145,15 +180,19 @@ MEASURES = {
                 lambda texts: texts.str.len_chars().cast(pl.Int64)),
         Measure("words", "words", "words", 1, True, False,
                 lambda texts: texts.str.count_matches(r"\S+").cast(pl.Int64)),
+        Measure("repetition", "repetition", "share of triples of words", 1, False, False,
+                _repetition),
         Measure("refusal", "refusals", "share", 2, True, True, refusal),
         *(
             one
-            for kind, (valid, repair) in _FORMATS.items()
+            for kind, (valid, repair, defect) in _FORMATS.items()
             for one in (
                 Measure(f"{kind}_valid", f"valid {kind.upper()}", "share", 1, True, True,
                         _distinct(valid, pl.Boolean)),
                 Measure(f"{kind}_repaired", f"{kind.upper()} after repair", "share", 1, True, True,
-                        _distinct(_repaired(valid, repair), pl.Boolean)),
+                        _distinct(_repaired(repair), pl.Boolean), f"{kind}_valid"),
+                Measure(f"{kind}_defect", f"{kind.upper()} defects", "class", 1, False, False,
+                        _distinct(defect, pl.String), f"{kind}_valid"),
             )
         ),
         Measure("tone", "tone", "-1 to 1", 1, False, False, _tone),

@@ -34,15 +34,15 @@ def refusal(texts: pl.Series) -> pl.Series:
     >>> refusal(pl.Series(["I’m sorry, but I can’t help.", "I can't find it.", None])).to_list()
     [True, False, None]
     """
-    opening = _opening(texts)
+    opening = opening_of(texts).str.replace_all(IDIOMS, " ")
     found = opening.str.contains(PATTERNS[0])
     for pattern in PATTERNS[1:]:
         found |= opening.str.contains(pattern)
     return found.alias(texts.name)
 
 
-def _opening(texts: pl.Series) -> pl.Series:
-    """The first sentences in lower case, without markdown, quotations and idioms."""
+def opening_of(texts: pl.Series) -> pl.Series:
+    """The first sentences in lower case, without markdown and quotations."""
     head = (
         texts.str.head(4 * READ)
         .str.replace(r"(?s)^\s*<think\w*>.*?</think\w*>", "")
@@ -69,5 +69,4 @@ def _opening(texts: pl.Series) -> pl.Series:
         .str.replace_all("[’‘ʼ´]", "'")
         .str.replace_all(r"\n\s*", " ")
         .str.replace(r"^(?:[^\p{L}]+|(?:assistant|answer|response|ai) ?: ?)+", "")
-        .str.replace_all(IDIOMS, " ")
     )

@@ -86,7 +86,7 @@ def yaml_valid(text: str) -> bool | None:
     if len(text) > MOST:
         return None
     try:
-        _read(text)
+        read(text)
     except Unrepairable:
         return False
     return True
@@ -114,9 +114,9 @@ def repair_yaml(text: str) -> str:
     if len(text) > MOST_REPAIRED:
         raise Unrepairable(f"longer than {MOST_REPAIRED:,} characters")
     try:
-        value = _read(text)
+        value = read(text)
     except Unrepairable:
-        value = _read(_mended(text))
+        value = read(_mended(text))
     else:
         with contextlib.suppress(yaml.YAMLError, ValueError):  # what YAML 1.1 makes of it
             if "\t" not in text and yaml.load(text, yaml.CSafeLoader) == value:
@@ -124,7 +124,7 @@ def repair_yaml(text: str) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
 
 
-def _read(text: str) -> Any:
+def read(text: str) -> Any:
     """The one mapping or list of a text, if YAML and its author agree on what it says."""
     if not LIKE.search(text):
         raise Unrepairable("nothing in it looks like a mapping or list")
@@ -215,10 +215,10 @@ def _document(lines: list[str], given: bool) -> list[str]:
     while lines and not lines[0].strip(" -\r"):
         lines = lines[1:]
     cut = next((i for i, line in enumerate(lines) if line.rstrip() in ("---", "...")), len(lines))
-    if any(_starts(line) for line in lines[cut + 1 :]) and any(map(_starts, lines[:cut])):
+    if any(starts(line) for line in lines[cut + 1 :]) and any(map(starts, lines[:cut])):
         raise Unrepairable("more than one document")
-    lines = lines[:cut] if any(map(_starts, lines[:cut])) else lines[cut + 1 :]
-    first = next((i for i, line in enumerate(lines) if _starts(line)), len(lines))
+    lines = lines[:cut] if any(map(starts, lines[:cut])) else lines[cut + 1 :]
+    first = next((i for i, line in enumerate(lines) if starts(line)), len(lines))
     if first and not given and not any(re.search(r"\w['\"”]?:", line) for line in lines[first:]):
         raise Unrepairable("nothing in it looks like a mapping or list")
     lines = lines[first:]
@@ -226,12 +226,12 @@ def _document(lines: list[str], given: bool) -> list[str]:
     for place in range(len(lines) - 1, 0, -1):
         if not lines[place].strip():
             prose = place
-        elif lines[place][0].isspace() or _starts(lines[place]) or lines[place][0] in "]}":
+        elif lines[place][0].isspace() or starts(lines[place]) or lines[place][0] in "]}":
             break
     return lines[:prose] if any(map(str.strip, lines[prose:])) else lines
 
 
-def _starts(line: str) -> bool:
+def starts(line: str) -> bool:
     body = line.strip()
     bullets, key, _ = ENTRY.fullmatch(body).groups()  # type: ignore[union-attr]
     looks = bool(bullets or key or GLUED.fullmatch(body) or body[:1] in ("[", "{"))
@@ -243,7 +243,7 @@ def _entry(body: str, indent: int, following: str) -> tuple[str, str, str] | Non
     glued = GLUED.fullmatch(body)
     if glued:
         beside = len(following) - len(following.lstrip()) == indent + len(glued[1])
-        if not glued[1] or (beside and _starts(following)):
+        if not glued[1] or (beside and starts(following)):
             return glued[1], glued[2], glued[3]
     bullets, key, rest = ENTRY.fullmatch(body).groups()  # type: ignore[union-attr]
     return (bullets, key or "", rest) if bullets or key else None
@@ -320,7 +320,7 @@ def _curly(key: str) -> str:
 
 def _parses(text: str) -> bool:
     try:
-        _read(f"- {text}")
+        read(f"- {text}")
     except Unrepairable:
         return False
     return True

@@ -63,13 +63,13 @@ class ErrorRatesDiffer:
 
 
 def corrected_rate(
-    flagged: int,
-    n: int,
+    flagged: float,
+    n: float,
     *,
-    true_positives: int,
-    positives: int,
-    true_negatives: int,
-    negatives: int,
+    true_positives: float,
+    positives: float,
+    true_negatives: float,
+    negatives: float,
     level: float = 0.95,
 ) -> Judged:
     """The true rate behind a judge's flags (Rogan and Gladen 1978), from its known errors.
@@ -81,7 +81,8 @@ def corrected_rate(
     true_positives, positives
         Answers it flagged rightly, of the labelled ones that should be flagged.
     true_negatives, negatives
-        Answers it rightly let pass, of the labelled ones that should pass.
+        Answers it rightly let pass, of the labelled ones that should pass. Weighted answers may
+        be given as the effective number of equally weighted ones.
 
     Returns
     -------
@@ -98,13 +99,15 @@ def corrected_rate(
     >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
     (0.0195, 0.0, 0.0499)
     """
-    labelled = positives + negatives
+    labelled = round(positives + negatives)
     if min(n, positives, negatives) < 1:
-        return Judged(n, labelled, method="no answers, or no labels of one kind: no correction")
+        return Judged(
+            round(n), labelled, method="no answers, or no labels of one kind: no correction"
+        )
     seen, power = flagged / n, true_positives / positives + true_negatives / negatives - 1
     if power <= LEAST_POWER:
         why = f"sensitivity + specificity - 1 is {power:.2f}: such a judge tells too little"
-        return Judged(n, labelled, judge_only=seen, method=why)
+        return Judged(round(n), labelled, judge_only=seen, method=why)
     value = (seen + true_negatives / negatives - 1) / power
     z = float(special.ndtri((1 + level) / 2))
     p, m = (flagged + z * z / 2) / (n + z * z), n + z * z
@@ -118,7 +121,7 @@ def corrected_rate(
     value, low, high = np.clip([value, middle - z * error, middle + z * error], 0, 1).tolist()
     told = "Rogan and Gladen's estimate, Lang and Reiczigel's interval"
     return Judged(
-        n, labelled, value, error, min(low, value), max(high, value), seen, 1 / power, told
+        round(n), labelled, value, error, min(low, value), max(high, value), seen, 1 / power, told
     )
 
 

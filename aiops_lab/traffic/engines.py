@@ -41,10 +41,11 @@ def relation(store: Store, table: str, engine: str, session: Any = None) -> Any:
     if not files:
         return None
     listed = store.listed().sort("at").select("attempt").with_row_index("nth")
+    have = store.columns(table)  # a lab may be older than a column
     names = {"table": f"aiops_{table}", "listed": f"aiops_{table}_listed"}
     quote = '"' if engine == "duckdb" else "`"
     query = SHOWN.format(
-        columns=", ".join(f"{quote}{name}{quote}" for name in SCHEMAS[table]),
+        columns=", ".join(f"{quote}{name}{quote}" for name in SCHEMAS[table] if name in have),
         keys=", ".join(KEYS[table]), order="DESC" if table in REPLACED else "ASC", **names,
     )  # fmt: skip
     run = _duckdb if engine == "duckdb" else _spark
@@ -71,7 +72,7 @@ def _duckdb(
 ) -> Any:
     connection = session or _connection()
     connection.execute("SET TimeZone = 'UTC'")
-    connection.register(names["table"], connection.read_parquet(files))
+    connection.register(names["table"], connection.read_parquet(files, union_by_name=True))
     connection.register(names["listed"], listed.to_arrow())
     return connection.sql(query)
 
@@ -85,7 +86,7 @@ def _spark(
         raise BadSettings("Spark is not installed: pip install aiops-lab[spark]") from None
     session = session or SparkSession.builder.appName("aiops-lab").getOrCreate()
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.read.parquet(*files).createOrReplaceTempView(names["table"])
+    session.read.option("mergeSchema", True).parquet(*files).createOrReplaceTempView(names["table"])
     rows = [(nth, attempt) for nth, attempt in listed.iter_rows()]
     session.createDataFrame(rows, "nth long, attempt string").createOrReplaceTempView(
         names["listed"]

@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.measures.measure import measure
 from aiops_lab.tables import conform, empty
 
-MEASURED = ("words", "refusal", "json_valid", "yaml_valid")
+MEASURED = (
+    "words", "refusal", "json_valid", "yaml_valid", "json_repaired", "yaml_repaired",
+    "json_defect", "yaml_defect",
+)  # fmt: skip
 FINISHED = (
     "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
     "gen_ai.completion.0.finish_reason",
@@ -33,8 +37,9 @@ DIMENSIONS: Mapping[str, Sequence[str]] = {
 
 
 def requests_of(
-    spans: pl.DataFrame, names: Mapping[str, Sequence[str]] | None = None
-) -> pl.DataFrame:
+    spans: pl.DataFrame, names: Mapping[str, Sequence[str]] | None = None,
+    refusals: RefusalModel | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """The requests that some spans make.
 
     Parameters
@@ -43,6 +48,8 @@ def requests_of(
         The canonical table: all known spans of each trace.
     names
         Attributes that tell a dimension, asked before those of `DIMENSIONS`.
+    refusals
+        A detector of the team's own, beside the phrase rule.
 
     Returns
     -------
@@ -69,6 +76,9 @@ def requests_of(
     known = spans.group_by("trace_id", maintain_order=True).agg(_columns())
     texts = known.select(pl.coalesce("root_output", "model_output")).to_series()
     rows = known.with_columns(day=pl.col("at").dt.date()).hstack(measure(texts, MEASURED))
+    if refusals is not None:
+        own = refusals.of(texts)
+        rows = rows.with_columns(refusal_learned=own, refusal_model=pl.lit(refusals.version))
     return conform(rows, "traffic").sort("at", "trace_id", nulls_last=True)
 
 

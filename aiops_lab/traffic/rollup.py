@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.store import Store
 from aiops_lab.tables import conform, empty
 from aiops_lab.traffic.requests import requests_of
@@ -30,6 +31,7 @@ def rolled_up(
     fresh: Sequence[str],
     attempt: str,
     names: Mapping[str, Sequence[str]] | None = None,
+    refusals: RefusalModel | None = None,
 ) -> dict[str, int]:
     """Append the requests and hours that some new attempts change, under an attempt of their own.
 
@@ -41,8 +43,8 @@ def rolled_up(
         The new attempts, whose rows are appended and not listed yet.
     attempt
         Under which the rows are appended.
-    names
-        Attributes that tell a dimension; see `requests_of`.
+    names, refusals
+        Attributes that tell a dimension, and a detector; see `requests_of`.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def rolled_up(
     seen = [*listed.sort("at")["attempt"], *fresh]
     spans = _of(store, "spans", fresh).select("trace_id", "started_at").collect()
     scores = _of(store, "evaluations", fresh).select("trace_id", "at").collect()
-    requests = _requests(store, seen, spans, names or {})
+    requests = _requests(store, seen, spans, names or {}, refusals)
     former = _former(store, seen, requests, scores)
     hours = pl.concat([requests["at"], former["at"]]).drop_nulls().dt.truncate("1h").unique()
     found = _hours(store, seen, requests, hours.sort())
@@ -77,8 +79,9 @@ def _window(moments: pl.Series, before: timedelta, after: timedelta) -> tuple[da
 
 
 def _requests(
-    store: Store, seen: Sequence[str], touched: pl.DataFrame, names: Mapping[str, Sequence[str]]
-) -> pl.DataFrame:
+    store: Store, seen: Sequence[str], touched: pl.DataFrame, names: Mapping[str, Sequence[str]],
+    refusals: RefusalModel | None,
+) -> pl.DataFrame:  # fmt: skip
     """The requests of these traces, of all their spans."""
     traces = touched.group_by("trace_id").agg(pl.col("started_at").min()).sort("started_at")
     parts = [empty("traffic")]
@@ -94,7 +97,7 @@ def _requests(
             ["trace_id", "span_id"], keep="first", maintain_order=True
         )
         spans = spans.drop("attempt", "nth").collect()
-        parts.append(requests_of(spans, names))
+        parts.append(requests_of(spans, names, refusals))
     return pl.concat(parts)
 
 

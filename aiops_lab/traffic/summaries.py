@@ -24,9 +24,14 @@ from aiops_lab.tables import SCHEMAS
 
 RATES = (
     "refusal", "json_valid", "yaml_valid", "truncated", "tool_error", "parse_error", "error",
-    "incomplete",
+    "incomplete", "json_repaired", "yaml_repaired", "refusal_learned", "refusal_disagreement",
 )  # fmt: skip
 MEANS = ("words", "tokens_in", "tokens_out", "latency_s", "cost_usd", "retrieval_score")
+LEARNED = ("refusal_learned", "refusal_disagreement")
+WHOLE = ("json_repaired", "yaml_repaired", *LEARNED)
+"""Rates of the whole only: each series watched raises the threshold of all others."""
+CLASSES = {"json_defect": "json_valid", "yaml_defect": "yaml_valid"}
+"""Columns that tell a class, and those that are known where it was looked for; of the whole too."""
 SLICES = ("slice", "language", "tenant", "model_served")
 ALL = "all"
 PART_OF_WHOLE = pl.col("slice").str.contains("=", literal=True)
@@ -86,11 +91,16 @@ def hourly_of(
     have = requests.collect_schema().names()
     if "at" not in have:
         raise BadSettings(f"requests need a time, at; the columns are {', '.join(have)}")
-    extra = {"error": ("status", nw.col("status") == "error"),
-             "incomplete": ("complete", ~nw.col("complete"))}  # fmt: skip
+    extra = {
+        "error": ({"status"}, nw.col("status") == "error"),
+        "incomplete": ({"complete"}, ~nw.col("complete")),
+        "refusal_disagreement": (
+            {"refusal", "refusal_learned"}, nw.col("refusal") != nw.col("refusal_learned"),
+        ),
+    }  # fmt: skip
     requests = requests.with_columns(
         hour=nw.col("at").dt.truncate(every),
-        **{name: rule for name, (needs, rule) in extra.items() if needs in have},
+        **{name: rule for name, (needs, rule) in extra.items() if needs <= {*have}},
     ).lazy()
     schema = requests.collect_schema()
     have = schema.names()
@@ -100,6 +110,11 @@ def hourly_of(
         part for column in by
         for part in (_counted(requests, column, rates, means), *_binned(requests, column, means))
     ]  # fmt: skip
+    parts += [
+        _classed(requests, name, known)
+        for name, known in CLASSES.items()
+        if metrics is None and {name, known} <= {*have}
+    ]
     if evaluations is not None:
         scored = nw.from_native(evaluations).lazy()
         columns = ["trace_id", "hour", *by[1:]]
@@ -118,6 +133,8 @@ def hourly_of(
         counts = counts.join(nested, on=KEY, how="left")
     versions = {name: measure.version for name, measure in MEASURES.items()}
     version = pl.col("metric").replace_strict(versions, default=1, return_dtype=pl.Int64)
+    if "trained" in counts.columns:
+        version = pl.coalesce(pl.col("trained").cast(pl.Int64), version)
     counts = counts.filter(pl.col("evaluated") > 0).with_columns(measure_version=version)
     return counts.select(
         (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
@@ -159,19 +176,21 @@ def _counted(
     requests: nw.LazyFrame[Any], column: str | None, rates: Sequence[str], means: Sequence[str]
 ) -> pl.DataFrame:
     """A row an hour, metric and slice: all metrics in one pass over the requests."""
+    rates = rates if column is None else [name for name in rates if name not in WHOLE]
     rows, keys = _grouped(requests, column)
     values = {f"{name} f": nw.col(name).cast(nw.Float64) for name in means}
     values |= {f"{name} f": nw.col(name).cast(nw.Int64) for name in rates}
     squares = {f"{name} s": nw.col(f"{name} f") ** 2 for name in means}
     rows = rows.with_columns(one=nw.lit(1), **values).with_columns(one=nw.lit(1), **squares)
+    trained = "refusal_model" in rows.collect_schema().names()
     found = _collected(
         rows.group_by(keys).agg(
-            nw.len().alias("n"),
+            nw.len().alias("n"), *([nw.col("refusal_model").max()] if trained else []),
             *(nw.col(f"{name} f").count().alias(f"{name} n") for name in (*rates, *means)),
             *(nw.col(f"{name} f").sum().alias(f"{name} sum") for name in (*rates, *means)),
             *(nw.col(f"{name} s").sum().alias(f"{name} squares") for name in means),
         )
-    )
+    )  # fmt: skip
     found = _named(found, column)
     return pl.concat(
         [
@@ -182,6 +201,8 @@ def _counted(
                 pl.col(f"{name} n").cast(pl.Float64).alias("weight"),
                 pl.col(f"{name} sum").cast(pl.Int64 if rate else pl.Float64)
                 .alias("events" if rate else "sum"),
+                *([pl.col("refusal_model").alias("trained")]
+                  if trained and name in LEARNED else []),
                 *([] if rate else [pl.col(f"{name} squares").cast(pl.Float64)
                                    .alias("sum_squares")]),
             )
@@ -223,6 +244,8 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
     given = nw.col("sampling_weight")
     weight = nw.when((given > 0) & (given < LARGEST)).then(given).otherwise(1.0)
     measured = nw.col("metric").is_in([*RATES, *MEANS])
+    for own in CLASSES:
+        measured |= nw.col("metric").str.starts_with(own)
     name = nw.when(measured).then(nw.concat_str(nw.col("metric"), nw.lit(" (score)"))).otherwise(
         nw.col("metric")
     )  # fmt: skip
@@ -257,12 +280,25 @@ def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
     rows = rows.filter(~nw.col("label").is_null())
     bare = rows.filter(nw.col("value").is_null()).select("metric").unique()
     rows = rows.join(bare, on="metric", how="semi")
-    found = _named(
-        _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events"))), column
-    ).with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
+    counts = _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events")))
+    return _labels(_named(counts, column))
+
+
+def _classed(requests: nw.LazyFrame[Any], name: str, known: str) -> pl.DataFrame:
+    """Of all answers of an hour that were looked at, how many are of each class; most are none."""
+    rows = requests.filter(~nw.col(known).is_null()).group_by(["hour", name])
+    counts = _named(_collected(rows.agg(nw.len().alias("events"))), None)
+    return _labels(counts.rename({name: "label"}).with_columns(metric=pl.lit(name)))
+
+
+def _labels(counts: pl.DataFrame) -> pl.DataFrame:
+    """The strata of counts by hour, metric, slice and label; what has no label is in the total."""
+    found = counts.with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
     own = ["hour", "metric", "slice"]
     totals = found.group_by(own).agg(pl.col("events").sum())
-    labels = found.group_by(*own, "label").agg(pl.col("events").sum()).with_columns(
+    labels = found.drop_nulls("label").group_by(*own, "label").agg(
+        pl.col("events").sum()
+    ).with_columns(
         stratum=pl.format(f"{LABEL}{{}}", "metric"), metric=pl.format("{}: {}", "metric", "label")
     )  # fmt: skip
     both = pl.concat([totals.with_columns(stratum=pl.lit(LABELS)), labels.drop("label")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,10 @@ from aiops_lab.watch.tails import restarts, with_tails
 
 STEPS = {
     "retrieval_score": "retrieval", "tool_error": "tool", "parse_error": "parse",
-    "yaml_valid": "model", "json_valid": "model", "refusal": "model", "words": "model",
-    "tokens_out": "model", "truncated": "model", "tokens_in": "prompt or retrieval",
+    "yaml_valid": "model", "json_valid": "model", "yaml_defect": "model", "json_defect": "model",
+    "yaml_repaired": "model", "json_repaired": "model", "refusal": "model", "words": "model",
+    "refusal_learned": "model", "refusal_disagreement": "model", "tokens_out": "model",
+    "truncated": "model", "tokens_in": "prompt or retrieval",
     "cost_usd": "model", "latency_s": "any", "error": "any", "incomplete": "any",
     "cost_usd_p95": "model", "latency_s_p95": "any",
 }  # fmt: skip
@@ -39,6 +42,8 @@ AT_ONCE = dt.timedelta(days=2)
 """Steps of different metrics that lie nearer are one event."""
 SPOKEN = 0.5
 """A format in which fewer answers are valid is not the one that is meant."""
+FORMAT = r"^(.*)_(?:valid|repaired|defect: .*)$"
+"""A metric of a format: of json_valid, json_repaired and each json_defect it is json."""
 DIMENSIONS = ("slice", "language", "tenant")
 TAILS = ("latency_s", "cost_usd")
 """Means of which the requests above the first days' p95 are watched too."""
@@ -198,7 +203,8 @@ def _chosen(
         if name not in known:
             raise BadSettings(f"no metric {name!r}; there are {', '.join(known) or 'none'}")
     if metrics is None:
-        daily = daily.filter(~pl.col("metric").is_in(_not_meant(daily, baseline_days)))
+        of_format = pl.col("metric").str.extract(FORMAT).is_in(_not_meant(daily, baseline_days))
+        daily = daily.filter(~of_format.fill_null(False))
     else:
         daily = daily.filter(pl.col("metric").is_in(list(metrics)))
     return daily.filter(~PART_OF_WHOLE | DIMENSION.is_in(list(by)))
@@ -211,15 +217,16 @@ def _not_meant(daily: pl.DataFrame, baseline_days: int) -> list[str]:
     first = pl.col("day") < pl.col("day").min() + pl.duration(days=int(baseline_days))
     rows = daily.filter(pl.col("metric").str.ends_with("_valid"), first)
     valid = rows.group_by("metric").agg(pl.col("events").sum() / pl.col("n").sum())
-    return valid.filter(pl.col("events") < SPOKEN)["metric"].to_list()
+    return valid.filter(pl.col("events") < SPOKEN)["metric"].str.strip_suffix("_valid").to_list()
 
 
 def _clustered(alarms: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
     """Alarms with the number of their event.
 
     First the slices of one metric that moved the same way are joined where the days they may have
-    begun on are near each other; then metrics whose clearest alarms may have begun on one day, in
-    the same slice or of the whole. A slow move and a step are never one event.
+    begun on are near each other; then, in the same slice or of the whole, metrics of one format,
+    and metrics whose clearest alarms may have begun on one day. There a slow move and a step are
+    never one event.
     """
     rows = alarms.with_row_index("place").sort("evidence", descending=True, maintain_order=True)
     groups: list[list[dict[str, Any]]] = []
@@ -236,7 +243,10 @@ def _clustered(alarms: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
     firsts: list[list[dict[str, Any]]] = []
     for group in groups:
         first = _clearest(group, daily)
-        fits = next((n for n, e in enumerate(firsts) if any(_together(first, o) for o in e)), None)
+        fits = next(
+            (n for same in (_of_one_format, _together) for n, event in enumerate(firsts)
+             if any(same(first, other) for other in event)), None,
+        )  # fmt: skip
         if fits is None:
             events.append([group])
             firsts.append([first])
@@ -254,6 +264,13 @@ def _same_course(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     """Whether two alarms of one metric may be the same move."""
     same = all(one[name] == two[name] for name in ("metric", "direction"))
     return same and _gap(one, two) <= SLACK
+
+
+def _of_one_format(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    """Whether two metrics are parts of one: what is valid, repaired, and of a class of defect."""
+    found = [re.match(FORMAT, row["metric"]) for row in (one, two)]
+    same = found[0] and found[1] and found[0][1] == found[1][1]
+    return bool(same) and one["slice"] == two["slice"] and _gap(one, two) <= SLACK
 
 
 def _together(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
@@ -283,7 +300,7 @@ def _events(
         beside = _beside(first, log)
         rows.append(
             {**first, "day": own["day"].min(), "alarms": own.height, "kind": kind, "beside": beside,
-             "step": STEPS.get(first["metric"], "model or retrieval"),
+             "step": STEPS.get(first["metric"].partition(": ")[0], "model or retrieval"),
              "headline": event_words(first, own, beside, why)}
         )  # fmt: skip
     events = pl.DataFrame(rows, schema_overrides=EVENTS) if rows else pl.DataFrame(schema=EVENTS)

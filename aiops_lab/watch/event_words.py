@@ -14,6 +14,10 @@ from aiops_lab.wording import figure, interval, listing
 
 LABELS = {
     "refusal": "Refusals", "yaml_valid": "Valid YAML", "json_valid": "Valid JSON",
+    "yaml_repaired": "YAML repaired", "json_repaired": "JSON repaired",
+    "yaml_defect": "YAML defects", "json_defect": "JSON defects",
+    "refusal_learned": "Refusals by the own detector",
+    "refusal_disagreement": "Disagreement about refusals",
     "truncated": "Truncated answers", "tool_error": "Tool errors", "parse_error": "Parse errors",
     "error": "Errors", "incomplete": "Requests without a root", "words": "Length in words",
     "tokens_in": "Tokens in", "tokens_out": "Tokens out", "latency_s": "Latency in seconds",
@@ -25,7 +29,8 @@ def label(metric: str) -> str:
     """What a metric is called in a sentence."""
     if metric.endswith(ENDING):
         return f"{label(metric.removesuffix(ENDING))} above its first p95"
-    return LABELS.get(metric, metric.replace("_", " ").capitalize())
+    name, of, part = metric.partition(": ")
+    return LABELS.get(name, name.replace("_", " ").capitalize()) + of + part
 
 
 def moved(row: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ def test_each_measure_says_what_it_is() -> None:
     assert all(
         name == one.name and one.label and one.version >= 1 for name, one in MEASURES.items()
     )
-    assert [name for name, one in MEASURES.items() if not one.cheap] == ["tone"]
+    assert [name for name, one in MEASURES.items() if not one.cheap] == [
+        "repetition", "json_defect", "yaml_defect", "tone",
+    ]  # fmt: skip
     found = measure(TEXTS, MEASURES)
     for name, one in MEASURES.items():
         assert one.rate == (found.schema[name] == pl.Boolean), name
@@ -93,3 +95,29 @@ def test_every_text_gets_a_row_and_only_texts_get_values(texts: list[str | None]
     assert found.height == len(texts)
     for text, row in zip(texts, found.rows(), strict=True):
         assert all((value is None) == (text is None) for value in row)
+
+
+def test_what_fails_one_measure_alone_is_asked_the_next_in_any_order() -> None:
+    texts = ['{"a": 1}', "{'a': 1}", "a: b: c", "Of course!", None, "x" * 1_000_001]
+    names = ["json_defect", "json_repaired", "yaml_defect", "json_valid"]
+    found = measure(texts, names)
+    assert found.columns == names
+    assert found["json_defect"].to_list() == [None, "single quotes", None, None, None, None]
+    assert found["yaml_defect"].to_list() == [None, None, "colon", None, None, None]
+    assert found["json_repaired"].to_list() == [False, True, False, False, None, None]
+    for name in names:
+        assert measure(texts, name)[name].to_list() == found[name].to_list()
+
+
+def test_repetition_by_hand() -> None:
+    texts = [
+        "a b c A B C a, b c",
+        "one two",
+        "x " * 50,
+        "The boat leaves at six.",
+        None,
+        "\u8239 " * 9,
+    ]
+    assert measure(texts, "repetition")["repetition"].to_list() == pytest.approx(
+        [4 / 7, 0, 47 / 48, 0, None, 6 / 7]
+    )

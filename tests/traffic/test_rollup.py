@@ -13,9 +13,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from aiops_lab import Lab
+from aiops_lab.errors import LabError
 from aiops_lab.ingest import Unit, ingest
+from aiops_lab.measures.learned import learn_refusals
 from aiops_lab.sources.contract import Batch
-from aiops_lab.tables import conform
+from aiops_lab.tables import SCHEMAS, conform
 from aiops_lab.traffic.requests import requests_of
 from aiops_lab.traffic.summaries import KEY, daily_of, hourly_of
 
@@ -159,6 +161,26 @@ def test_scores_that_come_later_join_their_requests_hour(lab: Lab) -> None:
     assert (days["evaluated"].sum(), days["events"].sum()) == (late.height, 0)
 
 
+def test_a_lab_older_than_a_column_is_read_and_added_to(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, added = traffic(2), ("yaml_defect", "yaml_repaired")
+    with monkeypatch.context() as before:
+        before.setitem(
+            SCHEMAS,
+            "traffic",
+            pl.Schema({k: t for k, t in SCHEMAS["traffic"].items() if k not in added}),
+        )
+        put(lab, "old", frame(rows[:60]))
+    pytest.importorskip("duckdb")
+    assert lab.table("traffic")["yaml_repaired"].null_count() == 20
+    assert lab.relation("traffic", "duckdb").count("*").fetchall() == [(20,)]
+    put(lab, "new", frame(rows[60:]))
+    assert lab.table("traffic")["yaml_repaired"].null_count() == 20
+    assert lab.table("traffic").height == 40
+    assert lab.relation("traffic", "duckdb").count("yaml_repaired").fetchall() == [(20,)]
+
+
 def test_spans_without_a_time_are_kept_as_requests_and_counted_in_no_hour(lab: Lab) -> None:
     rows = [{**row, "started_at": None} for row in request(1, START)]
     put(lab, "timeless", frame(rows))
@@ -177,3 +199,36 @@ def test_strata_are_weighted_and_told_by_how_much_they_are_worth() -> None:
     mean = days["sum"].sum() / days["evaluated"].sum()
     assert 0.8 < mean < 0.95
     assert days["evaluated"].sum() < 20
+
+
+def test_a_detector_of_the_labs_own_stands_beside_the_rule(lab: Lab) -> None:
+    model = learn_refusals(
+        pl.DataFrame(
+            {"output": [f"{said} {n}." for n in range(20) for said in ("The kiosk", "Nope")],
+             "refusal": [False, True] * 20}
+        )
+    )  # fmt: skip
+    model.save(lab.path / "own.json")
+    rows = [*request(1, START, "Nope."), *request(2, START, "The kiosk is open."),
+            *request(3, START, "I'm sorry, I can't help with that.")]  # fmt: skip
+    whole = requests_of(frame(rows), refusals=model)
+    assert whole.sort("trace_id")["refusal_learned"].to_list() == [True, False, False]
+    days = daily_of(hourly_of(whole)).filter(
+        pl.col("metric").str.starts_with("refusal"), slice="all"
+    )
+    assert dict(days.select("metric", "events").rows()) == {
+        "refusal": 1, "refusal_learned": 1, "refusal_disagreement": 2,
+    }  # fmt: skip
+    assert days.filter(metric="refusal_learned")["measure_version"].item() == model.version
+    assert (
+        not daily_of(hourly_of(whole))
+        .filter(pl.col("metric").str.starts_with("refusal_"), slice="language=en")
+        .height
+    )
+
+
+def test_a_detector_that_is_not_there_stops_an_ingest_before_it_begins(lab: Lab) -> None:
+    (lab.path / "lab.toml").write_text('[traffic]\nrefusals = "own.json"\n')
+    with pytest.raises(LabError, match=r"'own.json' holds no detector"):
+        lab.ingest(frame(request(1, START)))
+    assert lab.version == 0

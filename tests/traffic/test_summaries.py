@@ -96,7 +96,11 @@ def test_a_thousand_labels_do_not_become_a_thousand_metrics() -> None:
 
 def test_duckdb_says_the_same() -> None:
     duckdb = pytest.importorskip("duckdb")
-    rows = traffic(5_000)
+    broken = pl.col("refusal")  # as good as any
+    rows = traffic(5_000).with_columns(
+        yaml_valid=~broken,
+        yaml_defect=pl.when(broken & (pl.col("latency_s") < 1)).then(pl.lit("tabs")),
+    )
     held = duckdb.connect()
     held.execute("SET TimeZone = 'UTC'")
     held.register("t", rows.to_arrow())
@@ -123,3 +127,30 @@ def test_an_engine_that_is_not_there_is_told(lab: Lab, monkeypatch: pytest.Monke
 
 def test_a_lab_is_summed_up_by_its_engine(demo: Lab) -> None:
     assert_frame_equal(summarise(demo), demo.daily(), rel_tol=1e-9)
+
+
+def test_classes_of_defects_are_shares_of_what_was_looked_at_and_of_the_whole_only() -> None:
+    classes = ["tabs", "fence", "tabs", None, None, None]
+    rows = pl.DataFrame(
+        {"at": [datetime(2026, 5, 1 + n // 3, 9, tzinfo=UTC) for n in range(6)],
+         "language": "de", "yaml_defect": pl.Series(classes, dtype=pl.String),
+         "yaml_valid": [False, False, False, True, True, None],
+         "yaml_repaired": [True, True, False, False, False, None]}
+    )  # fmt: skip
+    days = daily_of(hourly_of(rows)).filter(pl.col("metric") != "yaml_valid")
+    assert days.select("metric", pl.col("day").dt.day(), "slice", "events", "evaluated").rows() == [
+        (metric, day, "all", events, evaluated)
+        for day, evaluated, counts in ((1, 3, (1, 2, 2)), (2, 2, (0, 0, 0)))
+        for metric, events in zip(
+            ("yaml_defect: fence", "yaml_defect: tabs", "yaml_repaired"), counts, strict=True
+        )
+    ]  # fmt: skip
+
+
+def test_a_score_called_as_a_figure_of_ours_is_told_apart() -> None:
+    rows = traffic(50).with_columns(yaml_valid=pl.lit(False), yaml_defect=pl.lit("tabs"))
+    names = pl.DataFrame({"metric": ["yaml_defect", "yaml_defect: tabs", "refusal"]})
+    forged = rows.select("trace_id", label=pl.lit("tabs")).join(names, how="cross")
+    days = daily_of(hourly_of(rows, conform(forged, "evaluations")))
+    assert not days.select("day", "metric", "slice").is_duplicated().any()
+    assert days.filter(metric="yaml_defect: tabs", slice="all")["events"].sum() == 50
