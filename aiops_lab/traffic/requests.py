@@ -8,6 +8,7 @@ is there all the same, and `complete` is false.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.measures.measure import measure
 from aiops_lab.tables import conform, empty
 
+LONGEST = timedelta(days=7)
+"""The spans of one trace begin within so long of each other."""
 MEASURED = (
     "words", "refusal", "json_valid", "yaml_valid", "json_repaired", "yaml_repaired",
     "json_defect", "yaml_defect",

@@ -14,11 +14,9 @@ import polars as pl
 from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.store import Store
 from aiops_lab.tables import conform, empty
-from aiops_lab.traffic.requests import requests_of
+from aiops_lab.traffic.requests import LONGEST, requests_of
 from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
 
-LONGEST = timedelta(days=7)
-"""The spans of one trace begin within so long of each other."""
 LATEST = timedelta(days=60)
 """A score comes at most so long before or after its request."""
 PART = 100_000

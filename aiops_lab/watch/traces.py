@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.traffic.rollup import LONGEST
+from aiops_lab.traffic.requests import LONGEST
 from aiops_lab.traffic.summaries import in_slice
 
 KINDS = ("typical", "slow", "failing", "refused")
