@@ -89,8 +89,8 @@ class Lab:
         Parameters
         ----------
         within
-            A time of ``spans`` and two moments: only rows between them, and files that hold none
-            are not opened.
+            A time of ``spans`` or ``traffic`` and two moments: only rows between them, and files
+            that hold none are not opened.
         """
         return self._store.scan(name, within)
 

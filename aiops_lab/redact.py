@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -126,6 +126,10 @@ KINDS = [
 ]  # fmt: skip
 
 
+SHORT = 60
+"""The names and labels of a chart's rows, which come again and again, are looked at once."""
+
+
 def redact(text: str, key: bytes) -> str:
     """A text with secrets and personal data replaced by keyed pseudonyms.
 
@@ -155,6 +159,9 @@ def redact(text: str, key: bytes) -> str:
     return text
 
 
+_again = lru_cache(4096)(redact)
+
+
 def redacted(value: Any, key: bytes) -> Any:
     """JSON-like data with every text and name in it redacted; pictures stay as they are.
 
@@ -164,13 +171,13 @@ def redacted(value: Any, key: bytes) -> Any:
     {'rows': [['[email-44504a82]', 3]], 'password': '[secret-955a75ee]'}
     """
     if isinstance(value, str):
-        return redact(value, key)
+        return _again(value, key) if len(value) <= SHORT else redact(value, key)
     if isinstance(value, list | tuple):
         return _whole(value, key) or [redacted(item, key) for item in value]
     if isinstance(value, dict):
         if "text/html" in value and _split(value, key):
             value = type(value)({k: v for k, v in value.items() if k != "text/html"})
-        found = {redact(str(name), key): _held(str(name), v, key) for name, v in value.items()}
+        found = {redacted(str(name), key): _held(str(name), v, key) for name, v in value.items()}
         return type(value)(found)  # a notebook's parts stay what they are
     return value
 

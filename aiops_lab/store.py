@@ -178,7 +178,7 @@ class Store:
         Parameters
         ----------
         within
-            As `appended` has it; for tables whose rows are never replaced.
+            As `appended` has it: what replaces a row has to lie there too.
         """
         if table not in SCHEMAS:
             raise LabError(f"no table {table!r}; the tables are {', '.join(SCHEMAS)}")

@@ -24,7 +24,11 @@ COLOURS = (BASELINE, CANDIDATE, OTHER, BETTER, WORSE, "#56b4e9", "#cc79a7")
 LATELY = 7
 """So many days are what is told as now."""
 MOST_CHANGES = 12
-WRITTEN, UNWRITTEN = "written down", "only seen in the traffic"
+CLASS = pl.col("metric").str.contains("_defect: ", literal=True)
+"""A class of defect: a part of what the valid answers of a format tell already."""
+UNWRITTEN = "only seen in the traffic"
+MIDNIGHT = "%Y-%m-%dT00:00:00"
+"""A day as Vega reads it: in the reader's own time."""
 WORDS = 16
 CLEAR = 0.05
 
@@ -34,6 +38,19 @@ def board(result: Behaviour) -> Table | Cases:
     whole = result.series.filter(pl.col("slice") == ALL)
     if not whole.height:
         return note("No day of traffic could be summed up.")
+    return _board(result, whole.filter(~CLASS), "metrics")
+
+
+def defects(result: Behaviour) -> Table | Cases:
+    """What is wrong with answers that break their format: each class now, and at first."""
+    own = result.series.filter(pl.col("slice") == ALL, CLASS)
+    if not own.height:
+        return note("No answer that was meant as JSON or YAML was broken.")
+    return _board(result, own, "classes of defect")
+
+
+def _board(result: Behaviour, whole: pl.DataFrame, what: str) -> Table | Cases:
+    """A row a metric: its last days, its baseline, and since when it shifted."""
     alarmed = {row["metric"]: row for row in result.alarms.to_dicts() if row["slice"] == ALL}
     inside = set(result.alarms.filter(pl.col("slice") != ALL)["metric"])
     share = _shares(result)
@@ -58,13 +75,8 @@ def board(result: Behaviour) -> Table | Cases:
             }
         )  # fmt: skip
     rows.sort(key=lambda row: row["since"] == "–")
-    count = len({row["metric"] for row in result.alarms.to_dicts()})
-    title = (
-        f"{count} of {len(rows)} metrics shifted"
-        if count
-        else f"None of {len(rows)} metrics shifted"
-    )
-    return table(pl.DataFrame(rows), title=title)
+    count = sum(row["since"] != "–" for row in rows)
+    return table(pl.DataFrame(rows), title=f"{count or 'None'} of {len(rows)} {what} shifted")
 
 
 def _mean(values: pl.Series, share: bool) -> str:
@@ -90,6 +102,7 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
         Those shown; by default up to 12, those that shifted first.
     """
     own = result.series.filter(pl.col("slice") == where)
+    own = own if metrics else own.filter(~CLASS)
     if not own.height:
         return note(f"No metric was watched in {where}.")
     shifted = result.alarms["metric"].unique(maintain_order=True).to_list()
@@ -101,32 +114,33 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
     shown, rest = names[:MOST_ROWS], len(names) - MOST_ROWS
     alarms = result.alarms.filter(pl.col("metric").is_in(shown) & (pl.col("slice") == where))
     data, order = _rows(result, own.filter(pl.col("metric").is_in(shown)), alarms, shown)
-    values = [{k: v for k, v in row.items() if v is not None} for row in data.to_dicts()]
-    base = alt.Chart(alt.InlineData(values=values))
+    base = alt.Chart(data)
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
     when = alt.Tooltip("day:T", format="%-d %b %Y")
     day, alarm, change = (
-        base.transform_filter(alt.datum.kind == kind) for kind in ("day", "alarm", "change")
+        base.transform_filter(alt.FieldOneOfPredicate("kind", kinds))
+        for kinds in (["day", "fired"], ["alarm"], ["logged", "seen"])
     )
+    hit = alt.datum.kind == "fired"
     layers = [
         change.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
             x=x, tooltip=[alt.Tooltip("told:N", title="change"), when],
-            color=alt.Color("told_by:N", legend=None, scale=alt.Scale(
-                domain=[WRITTEN, UNWRITTEN], range=[BASELINE, OTHER])),
+            color=alt.condition(
+                alt.datum.kind == "logged", alt.value(BASELINE), alt.value(OTHER)),
         ),
         day.mark_area(opacity=0.16, color=BASELINE).encode(
             x=x, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
         ),
-        alarm.mark_rect(opacity=0.25, color=WORSE).encode(
-            x=alt.X("day:T", title=None), x2="last:T"
-        ),
+        alarm.transform_calculate(last="toDate(datum.told)").mark_rect(
+            opacity=0.25, color=WORSE
+        ).encode(x=alt.X("day:T", title=None), x2="last"),
         day.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=x, y=y),
         day.mark_point(filled=True).encode(
             x=x, y=y,
-            size=alt.condition("datum.fired", alt.value(90), alt.value(10)),
-            shape=alt.condition("datum.fired", alt.value("triangle-up"), alt.value("circle")),
-            color=alt.condition("datum.fired", alt.value(WORSE), alt.value(CANDIDATE)),
+            size=alt.condition(hit, alt.value(90), alt.value(10)),
+            shape=alt.condition(hit, alt.value("triangle-up"), alt.value("circle")),
+            color=alt.condition(hit, alt.value(WORSE), alt.value(CANDIDATE)),
             tooltip=["row:N", when, alt.Tooltip("value:Q", format=".3~g"),
                      alt.Tooltip("low:Q", title="expected from", format=".3~g"),
                      alt.Tooltip("high:Q", title="to", format=".3~g")],
@@ -163,7 +177,9 @@ def inside(result: Behaviour) -> Picture:
 def _rows(
     result: Behaviour, days: pl.DataFrame, alarms: pl.DataFrame, shown: Sequence[str]
 ) -> tuple[pl.DataFrame, list[str]]:
-    """What small multiples draw, a row a day, an alarm's days, or a change; and their order."""
+    """What small multiples draw: a row a day (it may have fired), an alarm's days (`told` is the
+    last), or a change (logged, or only seen); and the order of the small multiples.
+    """
     share = _shares(result)
     called = {name: label(name) + (" (%)" if name in share else "") for name in shown}
     scale = pl.when(pl.col("metric").is_in(list(share))).then(100.0).otherwise(1.0)
@@ -171,20 +187,19 @@ def _rows(
     figures = [(pl.col(name) * scale).round_sig_figs(4) for name in ("value", "low", "high")]
     parts = [
         days.join(fired, on=["metric", "day"], how="left").select(
-            "metric", "day", *figures, pl.col("fired"), kind=pl.lit("day")
+            "metric", "day", *figures,
+            kind=pl.when("fired").then(pl.lit("fired")).otherwise(pl.lit("day")),
         ),
         alarms.select(
-            "metric", pl.col("since_low").alias("day"), last=pl.col("since_high")
-            + pl.duration(days=1), kind=pl.lit("alarm"),
+            "metric", pl.col("since_low").alias("day"), kind=pl.lit("alarm"),
+            told=(pl.col("since_high") + pl.duration(days=1)).dt.strftime(MIDNIGHT),
         ),
-        pl.DataFrame({"metric": list(shown)}).join(_changes(result), how="cross").with_columns(
-            kind=pl.lit("change")
-        ),
+        pl.DataFrame({"metric": list(shown)}).join(_changes(result), how="cross"),
     ]  # fmt: skip
     data = pl.concat(parts, how="diagonal").with_columns(
         row=pl.col("metric").replace_strict(called, return_dtype=pl.String)
     )
-    local = pl.col("day", "last").dt.strftime("%Y-%m-%dT00:00:00")  # as Vega reads it
+    local = pl.col("day").dt.strftime(MIDNIGHT)
     return data.drop("metric").with_columns(local), list(called.values())
 
 
@@ -201,8 +216,8 @@ def _changes(result: Behaviour) -> pl.DataFrame:
         "{} {}: {} to {}; {} {}", "artefact", known["name"], pl.col("from_version").fill_null("?"),
         pl.col("to_version").fill_null("?"), known["author"], known["note"],
     )  # fmt: skip
-    told_by = pl.when("logged").then(pl.lit(WRITTEN)).otherwise(pl.lit(UNWRITTEN))
-    return rows.select(day=pl.col("at").dt.date(), told=what, told_by=told_by)
+    kind = pl.when("logged").then(pl.lit("logged")).otherwise(pl.lit("seen"))
+    return rows.select(day=pl.col("at").dt.date(), kind=kind, told=what)
 
 
 def events(result: Behaviour) -> Table | Cases:
@@ -301,11 +316,11 @@ def old_alerts(result: Behaviour) -> Picture:
     failed = own.filter(pl.col("metric") == "error", pl.col("evaluated") > 0)
     rows = [
         {"day": row["day"], "what": "latency, 95 % of requests below (s)",
-         "value": quantile(row["bins"], 0.95)}
+         "value": float(f"{quantile(row['bins'], 0.95):.4g}")}
         for row in late.to_dicts()
     ] + [
         {"day": row["day"], "what": "requests that failed (%)",
-         "value": 100 * (row["events"] or 0) / row["evaluated"]}
+         "value": round(100 * (row["events"] or 0) / row["evaluated"], 2)}
         for row in failed.to_dicts()
     ]  # fmt: skip
     if not rows:

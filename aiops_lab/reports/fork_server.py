@@ -23,9 +23,9 @@ PRELOAD = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "IPython", "matplotlib_inline", "numpy",
     "scipy.stats", "scipy.optimize", "sklearn", "polars", "pandas", "deltalake", "altair",
     "aiops_lab.charts", "aiops_lab.lab", "aiops_lab.sources.find", "aiops_lab.ship.gate",
-    "aiops_lab.ship.plan", "aiops_lab.ship.operating", "ipywidgets", "threadpoolctl",
+    "aiops_lab.ship.plan", "aiops_lab.ship.operating", "aiops_lab.charts.watch",
+    "ipywidgets", "threadpoolctl",
 )  # fmt: skip
-SLOW = "rfc3987_syntax"
 SLEEPING = {"polars-ooc-clea"}
 """Threads that an import starts and that hold nothing: Polars 2 keeps one to clean up what it
 spilled. Any other thread makes the server refuse."""
@@ -106,12 +106,8 @@ def main() -> None:
     """Import, serve, and in a child be a kernel."""
     server = os.getpid()
     os.environ["JPY_PARENT_PID"] = str(server)  # read when ipykernel is imported
-    # jsonschema asks for a grammar that takes longer to build than all of Altair to load, to check
-    # addresses that no chart has
-    sys.modules[SLOW] = None  # pyright: ignore[reportArgumentType]
     for name in PRELOAD:
         importlib.import_module(name)
-    del sys.modules[SLOW]
     for name in ONE_THREAD:
         os.environ.pop(name, None)
     gc.freeze()  # the collector would touch, and so copy, every page the children share

@@ -296,7 +296,8 @@ def _events(
         first = _clearest(own.to_dicts(), daily)
         kind, why = _kind(own, first, daily)
         may = onsets.filter(metric=first["metric"], slice=first["slice"])
-        first["since"] = likeliest(may, log)
+        if not first["gradual"]:
+            first["since"] = likeliest(may, log)
         beside = _beside(first, log)
         rows.append(
             {**first, "day": own["day"].min(), "alarms": own.height, "kind": kind, "beside": beside,

@@ -47,11 +47,16 @@ def moved(row: Mapping[str, Any]) -> str:
             f"since {day_words(row['since'])}{span}{where}")  # fmt: skip
 
 
+def _within(name: str) -> str:
+    """A name inside of a sentence: small, unless it is an abbreviation."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
 def event_words(
     first: Mapping[str, Any], own: pl.DataFrame, beside: str | None, mix: str | None
 ) -> str:
     """One event: its clearest alarm, what moved with it, and what it stands beside."""
-    others = [label(name).lower() for name in own["metric"].unique(maintain_order=True)
+    others = [_within(label(name)) for name in own["metric"].unique(maintain_order=True)
               if name != first["metric"]]  # fmt: skip
     told = moved(first) + (f"; with it {listing(others)}" if others else "")
     if mix is not None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from aiops_lab.stats.texts import FEWEST, TextShift, text_shift
 from aiops_lab.traffic.summaries import in_slice
-from aiops_lab.watch.traces import days_of_spans
+from aiops_lab.watch.traces import days_of_spans, requests_between
 
 DAYS = 14
 SKIPPED = 3
@@ -38,16 +38,16 @@ def changed_texts(
     TextShift or None
         None where there are fewer than 20 answers on a side.
     """
-    rows = in_slice(lab.scan("traffic"), where).filter(pl.col("day").is_not_null())
-    last = rows.select(pl.col("day").max()).collect().item()
-    if last is None:
-        return None
-    assert isinstance(last, dt.date)
-    since = since or last - dt.timedelta(days=days - 1)
+    if since is None:
+        last = lab.scan("traffic").select(pl.col("day").max()).collect().item()
+        if last is None:
+            return None
+        since = last - dt.timedelta(days=days - 1)
     assert isinstance(since, dt.date)
     first, end = since - dt.timedelta(days=days + SKIPPED), since + dt.timedelta(days=days - 1)
     old = pl.col("day").is_between(first, since - dt.timedelta(days=SKIPPED + 1))
     new = pl.col("day").is_between(since, end)
+    rows = in_slice(requests_between(lab, first, end), where)
     picked = rows.filter(old | new).select("trace_id", new=pl.col("day") >= since)
     answers = (
         lab.scan("spans", days_of_spans(first, end))

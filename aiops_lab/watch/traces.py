@@ -17,6 +17,9 @@ STEPS = {
     "status": pl.String, "input": pl.String, "output": pl.String,
 }  # fmt: skip
 DEEPEST = 20
+RECENT = dt.timedelta(days=28)
+LAST = dt.date(9999, 12, 1)
+"""So late that days can be added."""
 
 
 def pick_traces(
@@ -34,7 +37,7 @@ def pick_traces(
     lab
         A Lab.
     since, until
-        The days to look at; all by default.
+        The days to look at; by default the last four weeks.
     where
         A slice, ``language=de``.
     most
@@ -47,11 +50,7 @@ def pick_traces(
         kind, trace_id, span_id, depth, step, name, begins and ends (seconds from the request's
         first span), status, input, output: a row a span.
     """
-    rows = in_slice(lab.scan("traffic"), where).filter(pl.col("at").is_not_null())
-    if since is not None:
-        rows = rows.filter(pl.col("day") >= since)
-    if until is not None:
-        rows = rows.filter(pl.col("day") <= until)
+    rows = in_slice(requests_between(lab, since, until), where)
     known = rows.select(
         "trace_id", "at", "latency_s", "refusal",
         failed=pl.any_horizontal(
@@ -69,12 +68,26 @@ def pick_traces(
     return _steps(lab, picked, (days.min(), days.max()))
 
 
-def days_of_spans(first: Any, last: Any) -> tuple[str, dt.datetime, dt.datetime] | None:
+def requests_between(lab: Any, since: dt.date | None, until: dt.date | None) -> pl.LazyFrame:
+    """The requests of some days, both included; without a first day of the last four weeks."""
+    day = pl.col("day")
+    within = None if since is None else days_of_spans(since, until or dt.date.max, "at")
+    rows = lab.scan("traffic", within).filter(day.is_not_null())
+    if until is not None:
+        rows = rows.filter(day <= until)
+    return rows.filter(day > day.max() - RECENT if since is None else day >= since)
+
+
+def days_of_spans(
+    first: Any, last: Any, column: str = "started_at"
+) -> tuple[str, dt.datetime, dt.datetime] | None:
     """When the spans of the requests of some days began, as `Lab.scan` takes it."""
     if first is None:
         return None
-    low, high = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
-    return "started_at", low - LONGEST, high + LONGEST
+    # a request moves by no more than that when an earlier span of it arrives
+    low = dt.datetime.combine(first, dt.time(), dt.UTC) - LONGEST
+    high = dt.datetime.combine(min(last, LAST), dt.time(), dt.UTC) + LONGEST
+    return column, low, high
 
 
 def _ranked(known: pl.DataFrame) -> list[pl.DataFrame]:
