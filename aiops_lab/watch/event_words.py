@@ -79,7 +79,8 @@ def verdict_of_events(events: pl.DataFrame, alarms: pl.DataFrame, still: Verdict
     if more:
         earliest = day_words(min(row["since"] for row in rows))
         headline += f" {more} more event{'s' if more > 1 else ''} since {earliest}."
-    step = f"Look at the {first['step']} step of requests since {day_words(first['since'])}"
+    where = "every step" if first["step"] == "any" else f"the {first['step']} step"
+    step = f"Look at {where} of requests since {day_words(first['since'])}"
     step += "; if it was meant, start anew with restart." if first["kind"] == "shift" else "."
     evidence = tuple(
         Evidence(f"{row['metric']} in {row['slice']}", row["after"] - row["before"], row["low"],

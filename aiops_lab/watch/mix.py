@@ -58,7 +58,7 @@ def rest_moved(daily: pl.DataFrame, metric: str, where: str, since: dt.date) -> 
     )
     sides = rows.group_by("after").agg(pl.col("n", "x", "xx").sum()).filter(pl.col("n") > 0)
     if sides.height < 2:
-        return False
+        return not sides.height  # without others it is the whole
     mean = pl.col("x") / pl.col("n")
     told = sides.select(mean.alias("m"), v=(pl.col("xx") / pl.col("n") - mean**2) / pl.col("n"))
     error = float(told["v"].clip(0).sum()) ** 0.5

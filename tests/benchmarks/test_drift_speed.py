@@ -17,8 +17,9 @@ from tests.benchmarks.proof import Table
 
 pytestmark = pytest.mark.proof
 ROWS, COLUMNS, DAYS, ROUNDS = 1_000_000, 20, 30, 3
-METHODS = ("default", "psi", "jensenshannon")
-"""What Evidently chooses for so many rows (Wasserstein's distance), and its quickest others."""
+METHODS = {"default": 1, "psi": ROUNDS, "jensenshannon": ROUNDS}
+"""What Evidently chooses for so many rows (Wasserstein's distance), its quickest others, and how
+often each runs."""
 FASTER, LARGEST, HALF = 30, 2_200_000, 0.5
 
 
@@ -51,8 +52,8 @@ def test_drift_of_a_million_rows(evidently: str, demo: Lab, tmp_path: Path) -> N
     whole, names = pl.concat([before, after]), [f"x{n}" for n in range(COLUMNS)]
     script = str(Path(__file__).with_name("evidently_drift.py"))
     ours, theirs = [], {method: [] for method in METHODS}
-    for _ in range(ROUNDS):
-        for method in METHODS:
+    for turn in range(ROUNDS):
+        for method in (method for method, times in METHODS.items() if turn < times):
             command = [evidently, script, *paths, str(tmp_path / f"{method}.html"), method]
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             theirs[method].append(tuple(map(float, said.split()[-2:])))

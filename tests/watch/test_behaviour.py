@@ -12,10 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aiops_lab import Lab, changed_texts, git_changes, watch_behaviour
+from aiops_lab import Lab, changed_texts, git_changes, summarise, watch_behaviour
 from aiops_lab.charts import traces
 from aiops_lab.charts import watch as drawn
+from aiops_lab.charts.cases import Cases
 from aiops_lab.charts.figures import figures
+from aiops_lab.charts.table import Table
 from aiops_lab.errors import LabError
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.changes import SEEN, change_log, seen_changes, version_days
@@ -206,3 +208,48 @@ def test_the_demo_tells_what_was_planted(demo: Lab) -> None:
     assert set(steps["kind"]) == {"typical", "slow", "failing", "refused"}
     assert traces.viewer(steps).total == steps["trace_id"].n_unique()
     assert steps.filter(pl.col("depth") > 0).height > 0
+
+
+def test_a_tail_alarms_where_the_mean_hardly_moves() -> None:
+    chance = np.random.default_rng(3)
+    day = np.repeat(np.arange(80), 400)
+    seconds = chance.lognormal(0, 0.3, day.size)
+    slow = (day >= 50) & (seconds > np.quantile(seconds, 0.88))
+    calls = pl.DataFrame(
+        {"at": np.datetime64("2026-03-01", "us") + day.astype("timedelta64[D]"),
+         "latency_s": np.where(slow, seconds * 1.25, seconds * np.where(day >= 50, 0.97, 1))}
+    )  # fmt: skip
+    daily = summarise(calls)
+    found = watch_behaviour(daily)
+    (alarm,) = found.alarms.filter(metric="latency_s_p95").to_dicts()
+    assert abs((alarm["since"] - dt.date(2026, 4, 20)).days) <= 1
+    assert found.events["headline"].str.contains("above its first p95").any()
+    assert "every step" in (found.verdict.next_step or "")
+    assert not watch_behaviour(daily, tails=()).series.filter(metric="latency_s_p95").height
+    anew = watch_behaviour(daily, restart={"latency_s": "2026-04-20"})
+    assert not anew.alarms.filter(metric="latency_s_p95").height
+    fresh = anew.series.filter(pl.col("metric") == "latency_s_p95", day=dt.date(2026, 4, 21))
+    assert 0.03 < fresh["value"][0] < 0.08
+
+
+def test_a_table_of_ones_own_is_watched() -> None:
+    chance = np.random.default_rng(5)
+    day = np.repeat(np.arange(50), 300)
+    mine = pl.DataFrame(
+        {"at": np.datetime64("2026-03-01", "us") + day.astype("timedelta64[D]"),
+         "clicked": chance.random(day.size) < np.where(day >= 45, 0.3, 0.1),
+         "stars": chance.integers(1, 6, day.size), "note": "text", "plan": "free"}
+    )  # fmt: skip
+    daily = summarise(mine, slices=["plan"], metrics=["clicked", "stars"])
+    assert set(daily["slice"]) == {"all", "plan=free"}
+    found = watch_behaviour(daily, by=["plan"])
+    assert set(found.alarms["metric"]) == {"clicked"}
+    assert found.events["slice"].to_list() == ["all"], "a slice without others is the whole"
+    fired = drawn.fired(found)
+    assert isinstance(fired, Table) and "20 days of watching" in fired.title
+    assert isinstance(drawn.inside(found), Cases)
+    for wrong in ({"metrics": ["note"]}, {"metrics": ["nothing"]}):
+        with pytest.raises(LabError, match="a metric is a column of numbers or truth values"):
+            summarise(mine, **wrong)
+    with pytest.raises(LabError, match="requests need a time, at"):
+        summarise(mine.drop("at"), metrics=["clicked"])
