@@ -187,10 +187,11 @@ def _known(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     said = rows.select(
         pl.struct(SCHEMAS["spans"].names()).struct.json_encode().alias("said")
     ).with_columns(nth=pl.int_range(pl.len()).over("said"))
-    own = [digest(f"{text} {nth}") for text, nth in said.iter_rows()]
-    rows = rows.with_columns(
-        trace_id=pl.col("trace_id").fill_null(pl.Series(own, dtype=pl.String))
-    ).with_columns(span_id=pl.col("span_id").fill_null(pl.col("trace_id").str.head(16)))
+    own = pl.Series([digest(f"{text} {nth}") for text, nth in said.iter_rows()], dtype=pl.String)
+    one = pl.len().over("trace_id") == 1  # several rows of a trace are so many calls of it
+    rows = rows.with_columns(pl.col("trace_id").fill_null(own)).with_columns(
+        pl.coalesce("span_id", pl.when(one).then("trace_id").otherwise(own).str.head(16))
+    )
     key = pl.struct("trace_id", "span_id")
     again = rows.filter(~key.is_first_distinct()).select("_place", "trace_id", "span_id")
     problems = [

@@ -145,7 +145,6 @@ soon,t2,no time,1,1,ok,
         "row 4": "tokens_in: 'many' does not fit",
         "row 5": "tokens_in: -1 is below 0",
         "row 6": "latency_s: 'inf' does not fit",
-        "row 7": "a second row of span 't1' of trace 't1'",
         "row 8": "status: '<script>' is neither ok nor error",
         "row 9": "step: 'dance' is none of prompt, retrieval, tool, model, parse, agent, other",
         "row 10": "8 cells where the header has 7",
@@ -153,7 +152,10 @@ soon,t2,no time,1,1,ok,
     spans = lab.table("spans").sort("trace_id").select("trace_id", "status", "step", "duration_s")
     assert spans.rows() == [
         ("abcdefabcdefabcdefabcdefabcdefab", "error", "tool", 1.0), ("t1", "ok", "model", None),
+        ("t1", "ok", "model", 1.0),
     ]  # fmt: skip
+    own = lab.table("traffic").filter(trace_id="t1")
+    assert own["tokens_in"].to_list() == [2], "two calls of one request"
 
 
 def test_an_error_is_told_by_its_text_where_no_status_is(lab: Lab, tmp_path: Path) -> None:
