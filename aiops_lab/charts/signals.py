@@ -9,7 +9,7 @@ import polars as pl
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.watch.signals import ScoreAndUsers
-from aiops_lab.wording import figure, interval
+from aiops_lab.wording import change, figure, interval
 
 
 def beside_users(found: Sequence[ScoreAndUsers]) -> Table | Cases:
@@ -30,7 +30,7 @@ def beside_users(found: Sequence[ScoreAndUsers]) -> Table | Cases:
              "where it passes": figure(means.get("passed"), share=share),
              "where it fails": figure(means.get("failed"), share=share),
              "difference": interval(away["low"], away["high"], share=share),
-             "by day": f"{daily['value']:.2f} (p {daily['p_value']:.3f})" if told else "–"}
+             "by day": f"{change(daily['value'])} (p {daily['p_value']:.3f})" if told else "–"}
         )  # fmt: skip
     moved = sum(row["moves"] == SIGNED["ok"] for row in rows)
     return table(pl.DataFrame(rows), title=f"{moved} of {len(rows)} pairs move together")

@@ -341,9 +341,11 @@ def _beside(first: Mapping[str, Any], log: pl.DataFrame) -> str | None:
     fits = log.filter(day.is_between(first["since_low"] - BEFORE, first["since_high"] + AFTER))
     away = (day - pl.lit(first["since"])).dt.total_days().abs()
     told = []
-    for row in fits.sort(away, "at", maintain_order=True).head(3).to_dicts():
+    nearest = fits.sort(away, "at", "name", descending=[False, False, True], maintain_order=True)
+    for row in nearest.head(3).to_dicts():
+        name = row["name"] or ""
+        what = f"{row['artefact']} {name}".strip() if row["logged"] else name.replace("_", " ")
         was = f" {row['from_version']} to" if row["from_version"] else ""
         who = SEEN if not row["logged"] else row["author"] or "in the change log"
-        told.append(f"{row['artefact']} {row['name'] or ''}{was} {row['to_version']} "
-                    f"on {row['at'].day} {row['at']:%b} ({who})".replace("  ", " "))  # fmt: skip
+        told.append(f"{what}{was} {row['to_version']} on {row['at'].day} {row['at']:%b} ({who})")
     return "; ".join(told) or None

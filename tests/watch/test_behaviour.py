@@ -195,7 +195,7 @@ def test_the_demo_tells_what_was_planted(demo: Lab) -> None:
     told = {row["metric"]: row for row in found.events.to_dicts()}
     assert {"refusal", "yaml_valid", "retrieval_score"} <= set(told)
     assert told["refusal"]["slice"] == "slice=bookings"
-    assert "model_served kite-2-0518 to kite-2-0903" in told["refusal"]["beside"]
+    assert "model served kite-2-0518 to kite-2-0903" in told["refusal"]["beside"]
     assert told["yaml_valid"]["since"] == dt.date(2026, 10, 15)
     assert "prompt lotte-answer 13 to 14" in told["yaml_valid"]["beside"]
     since = told["retrieval_score"]
