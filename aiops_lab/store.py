@@ -56,7 +56,7 @@ class Store:
     def __init__(self, root: Path, version: int | None = None) -> None:
         self.root = root
         self.pinned = version
-        self._known: tuple[int, pl.DataFrame] | None = None
+        self._known: tuple[tuple[str, int], pl.DataFrame] | None = None
 
     def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
@@ -139,10 +139,10 @@ class Store:
         return self._listed(delta)
 
     def _listed(self, delta: DeltaTable) -> pl.DataFrame:
-        version = delta.version()
-        if self._known is None or self._known[0] != version:
+        state = str(delta.metadata().id), delta.version()
+        if self._known is None or self._known[0] != state:
             rows = self._rows("ingests", delta).collect().sort("reader_version", "at")
-            self._known = version, rows.unique("digest", keep="last", maintain_order=True)
+            self._known = state, rows.unique("digest", keep="last", maintain_order=True)
         return self._known[1]
 
     def visible_runs(self, listed: pl.DataFrame | None = None) -> pl.DataFrame:
