@@ -178,15 +178,20 @@ def test_hostile_text_runs_nowhere(notebook) -> None:
         "result = al.compare_runs(lab, baseline='a' + worse, candidate='b' + worse)\n"
         "form = widgets.parameter_form('ship_compare_runs', lab)\n"
         "form.fields['baseline'].value = worse\n"
+        "days = pl.date_range(pl.date(2026, 4, 1), pl.date(2026, 5, 14), eager=True)\n"
+        "daily = pl.DataFrame(dict(day=days, metric=worse, slice='tenant=' + worse, n=500,\n"
+        "    events=[15, 14, 16, 15, 13, 17, 15] * 6 + [44, 41]))\n"
         "display(widgets.pick_runs(lab), widgets.browse_flips(result, lab),\n"
-        "    widgets.explore_slices(result), form)\n"
+        "    widgets.explore_slices(result), form,\n"
+        "    widgets.explore_behaviour(al.watch_behaviour(daily)))\n"
         "print('made')"
     )
     opened.ask(code)
     opened.page.get_by_text("made", exact=True).wait_for(timeout=30_000)
     shown = opened.page.locator(".aiops-lab")
     shown.nth(1).get_by_role("button", name="Next").click()
-    shown.nth(2).locator("svg.marks .mark-symbol.role-mark path").first.hover()
+    for place in (2, 4):
+        shown.nth(place).locator("svg.marks .mark-symbol.role-mark path").first.hover()
     opened.page.wait_for_timeout(1500)
     picture(opened, "hostile")
     assert shown.locator("img, iframe, object, embed").count() == 0
