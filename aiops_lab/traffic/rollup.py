@@ -107,7 +107,10 @@ def _former(
     moments = pl.concat([requests["at"], scores["at"]])
     within = None
     if moments.count() and not scores["at"].null_count():
-        within = ("at", *_window(moments, LATEST, LATEST))
+        # scores of requests that came with them need no longer look
+        late = scores.join(requests, on="trace_id", how="anti").height > 0
+        around = LATEST if late else LONGEST
+        within = ("at", *_window(moments, around, around))
     rows = _of(store, "traffic", seen, within).select("trace_id", "at")
     return rows.join(traces.lazy(), on="trace_id", how="semi").collect()
 
