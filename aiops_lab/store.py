@@ -186,8 +186,6 @@ class Store:
             return self._ingests().lazy()
         # what is listed is read first: its rows were appended before, so the table holds them all
         listed = empty("ingests") if table == "verdicts" else self.listed()
-        if self._delta(table) is None:
-            return empty(table).lazy()
         rows = self.appended(table, within)
         if table == "verdicts":
             return rows
@@ -270,14 +268,13 @@ class Store:
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
-                self._compact()
+                self._compact(delta)
                 return new
         raise LabError(BUSY)
 
-    def _compact(self) -> None:
+    def _compact(self, delta: DeltaTable) -> None:
         """Now and then make one file of the many of ``ingests``; older versions keep theirs."""
-        delta = self._delta("ingests")
-        if delta is not None and not delta.version() % COMPACT:
+        if not delta.version() % COMPACT:
             with suppress(DeltaError):  # another process wrote meanwhile: the next time will do
                 delta.optimize.compact()
 

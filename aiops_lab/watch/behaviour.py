@@ -66,8 +66,8 @@ class Behaviour(Result):
     events
         Alarms that began together are one event: event, metric and slice (of the clearest),
         since (the likeliest first day, given the change log too), since_low, since_high, day (of
-        the first alarm), kind (shift, or mix: only the
-        shares of slices changed), step, headline, beside (the change next to it, if any), alarms.
+        the first alarm), kind (shift, or mix: only the shares of slices changed), step, headline,
+        beside (the change next to it, if any), alarms.
     alarms, onsets, series, power, checks
         As `Shifts` has them; alarms with their event.
     changes

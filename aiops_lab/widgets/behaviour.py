@@ -17,12 +17,10 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.event_words import label
 from aiops_lab.watch.traces import pick_traces
-from aiops_lab.widgets.panel import Panel, facet, row, scrolled, sentence, shown
+from aiops_lab.widgets.panel import EMBED, INK, Panel, facet, row, scrolled, sentence, shown
 from aiops_lab.wording import figure, listing
 
 BRUSH = "days"
-EMBED = {"renderer": "svg", "actions": False}
-INK = "currentColor"
 DRAG = "Drag over days to keep those; double-click the chart to see all again."
 
 

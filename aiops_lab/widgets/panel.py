@@ -13,6 +13,9 @@ from aiops_lab.verdict import WIDGET_MIME
 from aiops_lab.wording import visible
 
 WIDE = "min(100%, 26em)"
+EMBED = {"renderer": "svg", "actions": False}
+"""SVG takes the text colour of JupyterLab's theme; the actions menu would lead outside."""
+INK = "currentColor"
 CSS = """<style>
 .aiops-lab { color: var(--jp-ui-font-color1); }
 .aiops-lab .quiet { color: var(--jp-ui-font-color2); }

@@ -14,15 +14,23 @@ from aiops_lab.charts.intervals import MOVES, Chart
 from aiops_lab.charts.theme import BASELINE, CANDIDATE
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.compare import Comparison
-from aiops_lab.widgets.panel import Panel, facet, matching, row, scrolled, search, sentence, shown
+from aiops_lab.widgets.panel import (
+    EMBED,
+    INK,
+    Panel,
+    facet,
+    matching,
+    row,
+    scrolled,
+    search,
+    sentence,
+    shown,
+)
 from aiops_lab.wording import change, figure, interval, listing, visible
 
 BRUSH = "brush"
 MOST = 40
 """So many slices are drawn, those that moved most; the table has all."""
-EMBED = {"renderer": "svg", "actions": False}
-"""SVG takes the text colour of JupyterLab's theme; the actions menu would lead outside."""
-INK = "currentColor"
 DRAWN = {"at": "difference", "from": "low", "to": "high"}
 """What is drawn, in points where a score is a share."""
 DRAG = "Drag over the dots to keep those; double-click the chart to see all again."
