@@ -18,7 +18,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from aiops_lab.errors import BadSettings, LabError
@@ -29,7 +35,9 @@ COMMIT_TRIES = 200
 CHECKPOINT = {"delta.checkpointInterval": "10"}
 """Opening a table replays what came after its last checkpoint: a year of days stays quick so."""
 COMPACT = 50
-"""After so many versions the small files of ``ingests`` are made one."""
+"""After so many versions small files are put together, each table's in the order they came."""
+FILE, ROWS = 16 * 2**20, WriterProperties(compression="SNAPPY", max_row_group_size=20_000)
+"""Files of this size are left alone; within one, days that nobody asks for are passed over."""
 BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
 REPLACED = ("traffic", "hourly", "evaluations", "changes")
@@ -39,7 +47,8 @@ BY_SOURCE = ("questions", "chunks", "hits")
 OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
 
-Within = tuple[str, datetime, datetime] | None
+Within = tuple[str, datetime, datetime] | tuple[str, str, str] | None
+Mark = tuple[int, int, int] | None
 
 
 class Store:
@@ -57,12 +66,28 @@ class Store:
         self.root = root
         self.pinned = version
         self._known: tuple[tuple[str, int], pl.DataFrame] | None = None
+        self._opened: dict[str, tuple[Mark, DeltaTable]] = {}
 
-    def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
+    def _delta(self, table: str) -> DeltaTable | None:
+        """The table as it is now: of one that was opened before, only what came since is read."""
+        mark, delta = self._opened.get(table, (None, None))
         try:
-            return DeltaTable(self._uri(table), version=version)
+            if delta is not None and mark and mark == self._mark(table, mark[0]):
+                delta.update_incremental()
+            else:
+                delta = DeltaTable(self._uri(table))
         except TableNotFoundError:
             return None
+        self._opened[table] = self._mark(table, delta.version()), delta
+        return delta
+
+    def _mark(self, table: str, version: int) -> Mark:
+        """What tells a version from the same one of a table that was made anew in its folder."""
+        try:
+            found = (self.root / table / "_delta_log" / f"{version:020}.json").stat()
+        except OSError:
+            return None
+        return version, found.st_ino, found.st_mtime_ns
 
     def _uri(self, table: str) -> str:
         return (self.root / table).absolute().as_uri()
@@ -97,7 +122,8 @@ class Store:
         Parameters
         ----------
         within
-            A column and two moments: only rows between them, both included, or with none at all.
+            A column and two of its values, moments or attempts: only rows between them, both
+            included, or with none at all.
             Files that hold no such row are not opened.
         """
         delta = self._delta(table)
@@ -107,7 +133,7 @@ class Store:
             return self._rows(table, delta)
         column, low, high = within
         value = pl.col(column)
-        inside = value.is_between(low, high) | value.is_null()
+        inside = value.is_between(pl.lit(low), pl.lit(high)) | value.is_null()
         return self._rows(table, delta, within).filter(inside)
 
     @property
@@ -127,15 +153,18 @@ class Store:
 
     def version_at(self, moment: datetime) -> int:
         """The version shown at a moment: 0 before the first ingest."""
-        if (delta := self._delta("ingests")) is None:
+        if self._delta("ingests") is None:
             return 0
-        delta.load_as_version(moment)
-        return delta.version()
+        then = DeltaTable(self._uri("ingests"))
+        then.load_as_version(moment)
+        return then.version()
 
     def listed(self) -> pl.DataFrame:
         """The ingest shown of each source: by the newest reader that read it."""
-        if (delta := self._delta("ingests", self.pinned)) is None:
+        if (delta := self._delta("ingests")) is None:
             return empty("ingests")
+        if self.pinned is not None:
+            delta = DeltaTable(self._uri("ingests"), version=self.pinned)
         return self._listed(delta)
 
     def _listed(self, delta: DeltaTable) -> pl.DataFrame:
@@ -255,7 +284,8 @@ class Store:
         one fails and looks again at what is listed now.
         """
         for _ in range(COMMIT_TRIES):
-            delta = self._made("ingests")
+            self._made("ingests")
+            delta = DeltaTable(self._uri("ingests"))  # which nothing else moves on meanwhile
             new = rows(self._listed(delta))
             if not new.height:
                 return new
@@ -268,15 +298,22 @@ class Store:
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
-                self._compact(delta)
+                self._compact(delta.version())
                 return new
         raise LabError(BUSY)
 
-    def _compact(self, delta: DeltaTable) -> None:
-        """Now and then make one file of the many of ``ingests``; older versions keep theirs."""
-        if not delta.version() % COMPACT:
-            with suppress(DeltaError):  # another process wrote meanwhile: the next time will do
-                delta.optimize.compact()
+    def _compact(self, version: int) -> None:
+        """Now and then make one file of many small ones; what is read at the time keeps its own."""
+        if version % COMPACT:
+            return
+        for table in sorted(set(SCHEMAS) - {"verdicts"}):
+            if (delta := self._delta(table)) is not None:
+                with suppress(DeltaError):  # another process wrote meanwhile: the next time will do
+                    delta.optimize.compact(
+                        target_size=FILE, max_concurrent_tasks=1, writer_properties=ROWS
+                    )
+                    if table != "ingests":  # whose older versions are the lab's
+                        delta.vacuum(dry_run=False)
 
     def _made(self, table: str) -> DeltaTable:
         """The Delta table, made where it is not there yet (perhaps by another process just now)."""
@@ -315,11 +352,11 @@ class Store:
 
 
 def _files(delta: DeltaTable, within: Within = None) -> pl.Series:
-    """The names of a table's files; only of those that may hold rows between two moments."""
+    """The names of a table's files; only of those that may hold rows between two values."""
     files = pl.DataFrame(delta.get_add_actions(flatten=True))
     if within is not None and f"min.{within[0]}" in files.columns:
         column, low, high = within
-        some = (pl.col(f"max.{column}") >= low) & (pl.col(f"min.{column}") <= high)
+        some = (pl.col(f"max.{column}") >= pl.lit(low)) & (pl.col(f"min.{column}") <= pl.lit(high))
         files = files.filter(some.fill_null(True) | (pl.col(f"null_count.{column}") > 0))
     return files["path"]
 
@@ -338,10 +375,14 @@ def _columns(table: str) -> dict[str, pl.DataType]:
     return {**SCHEMAS[table], **own}
 
 
+BEGUN = 15
+"""Characters of an attempt's name that say when it began."""
+
+
 def new_attempt() -> str:
     """A name for one attempt to ingest one source: when it began, and something random."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
 def _begun(attempt: str) -> datetime:
-    return datetime.strptime(attempt[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return datetime.strptime(attempt[:BEGUN], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)

@@ -46,10 +46,10 @@ def test_what_another_process_ingests_while_tables_are_read_is_seen_whole_or_not
     lab.ingest(part)
     opened, reads = Store._delta, 0
 
-    def between(store: Store, table: str, version: int | None = None) -> DeltaTable | None:
+    def between(store: Store, table: str) -> DeltaTable | None:
         nonlocal reads
         reads += 1
-        delta = opened(store, table, version)
+        delta = opened(store, table)
         if reads == after:
             open_lab(tmp_path / "lab").ingest(whole, other)
         return delta

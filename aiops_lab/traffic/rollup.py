@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from aiops_lab.measures.learned import RefusalModel
-from aiops_lab.store import Store
+from aiops_lab.store import BEGUN, Store, Within
 from aiops_lab.tables import conform, empty
 from aiops_lab.traffic.requests import LONGEST, requests_of
 from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
@@ -50,8 +50,9 @@ def rolled_up(
         How many rows were added to ``traffic`` and ``hourly``.
     """
     seen = [*listed.sort("at")["attempt"], *fresh]
-    spans = _of(store, "spans", fresh).select("trace_id", "started_at").collect()
-    scores = _of(store, "evaluations", fresh).select("trace_id", "at").collect()
+    new = ("attempt", min(fresh)[:BEGUN], max(fresh))
+    spans = _of(store, "spans", fresh, new).select("trace_id", "started_at").collect()
+    scores = _of(store, "evaluations", fresh, new).select("trace_id", "at").collect()
     requests = _requests(store, seen, spans, names or {}, refusals)
     former = _former(store, seen, requests, scores)
     hours = pl.concat([requests["at"], former["at"]]).drop_nulls().dt.truncate("1h").unique()
@@ -61,10 +62,7 @@ def rolled_up(
     return {"traffic": requests.height, "hourly": found.height}
 
 
-def _of(
-    store: Store, table: str, attempts: Sequence[str],
-    within: tuple[str, datetime, datetime] | None = None,
-) -> pl.LazyFrame:  # fmt: skip
+def _of(store: Store, table: str, attempts: Sequence[str], within: Within = None) -> pl.LazyFrame:
     rows = store.appended(table, within)
     order = pl.DataFrame({"attempt": attempts}, schema={"attempt": pl.String}).with_row_index("nth")
     return rows.join(order.lazy(), on="attempt", how="inner", maintain_order="left")
