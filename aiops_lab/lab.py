@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,11 +129,17 @@ class Lab:
         """The files and frames ingested: ``ingests`` without what only sums others up."""
         return self.table("ingests").filter(pl.col("format").ne_missing(ROLLUP))
 
-    def daily(self) -> pl.DataFrame:
-        """The traffic summed up by day, metric and slice: the canonical table ``daily``."""
+    def daily(self, bins: Collection[str] | None = None) -> pl.DataFrame:
+        """The traffic summed up by day, metric and slice: the canonical table ``daily``.
+
+        Parameters
+        ----------
+        bins
+            Metrics whose histograms are added up too; all by default.
+        """
         from aiops_lab.traffic.summaries import daily_of
 
-        return daily_of(self.table("hourly"))
+        return daily_of(self.table("hourly"), bins)
 
     def runs(self) -> pl.DataFrame:
         """All runs, the oldest first: by start time, else by when they were ingested."""

@@ -42,6 +42,8 @@ BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
 REPLACED = ("traffic", "hourly", "evaluations", "changes")
 """Tables of which a later row of a key stands for an earlier one."""
+WHOLE = {"hourly": "hour", "traffic": "trace_id"}
+"""Of these, all rows of one hour or request are those of the last ingest that touched it."""
 BY_SOURCE = ("questions", "chunks", "hits")
 """Tables of which a file that is ingested again after it changed replaces all its rows."""
 OUTSIDE = ("ingests", "verdicts")
@@ -232,8 +234,9 @@ class Store:
         elif table in REPLACED:
             order = listed.sort("at").select("attempt").with_row_index("nth")
             rows = rows.join(order.lazy(), on="attempt", how="inner")
-            if table == "hourly":  # each ingest that touches an hour sums it up whole
-                rows = rows.filter(pl.col("nth") == pl.col("nth").max().over("hour"))
+            if table in WHOLE:
+                newest = pl.col("nth") == pl.col("nth").max().over(WHOLE[table])
+                rows = rows.filter(newest).sort("nth", maintain_order=True)
             else:
                 rows = rows.sort("nth").unique(KEYS[table], keep="last", maintain_order=True)
         else:

@@ -11,7 +11,7 @@ with g = 1.01 / 0.99, so the middle of a bin, 2 g^k / (g + 1), is within 1 % of 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -327,13 +327,13 @@ def _label_rates(rows: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
+def daily_of(hourly: pl.DataFrame, bins: Collection[str] | None = None) -> pl.DataFrame:
     """Summaries by day out of those by hour: the canonical table ``daily``.
 
     Where a score was sampled at different rates, each stratum counts by its weight
     (Horvitz-Thompson), and `evaluated` is the number of equally weighted scores that would tell as
     much (Kish's effective sample size): sum / evaluated is the weighted mean. A score that is only
-    ever 0 or 1 has events too.
+    ever 0 or 1 has events too. The histograms are those of the metrics `bins`; all by default.
 
     Examples
     --------
@@ -369,7 +369,8 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
         events_given=pl.col("events").count() > 0,
         measure_version=pl.col("measure_version").max(),
     )  # fmt: skip
-    days = days.join(_added_bins(rows, key), on=key, how="left", maintain_order="left")
+    drawn = rows if bins is None else rows.filter(pl.col("metric").is_in(list(bins)))
+    days = days.join(_added_bins(drawn, key), on=key, how="left", maintain_order="left")
     truth = _only_truth(days)
     events = pl.when("events_given").then(pl.col("events")).when(
         pl.col("metric").is_in(truth)

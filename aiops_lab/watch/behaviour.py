@@ -77,7 +77,7 @@ class Behaviour(Result):
     versions
         Who served it, and what: see `version_days`.
     daily
-        What was watched.
+        What was watched; of histograms, those of latency and of what has tails.
     settings
         All that is needed to do it again.
     """
@@ -154,7 +154,7 @@ def watch_behaviour(
     >>> watch_behaviour(daily).events["beside"].to_list()
     [None]
     """
-    daily, log, versions = _given(lab)
+    daily, log, versions = _given(lab, tails)
     until = None if until is None else as_date(until, "until")
     daily = with_tails(daily, tails, baseline_days, restart)
     daily = _chosen(daily, metrics, by, until, baseline_days)
@@ -179,11 +179,15 @@ def watch_behaviour(
     )  # fmt: skip
 
 
-def _given(lab: Any) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _given(lab: Any, tails: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The daily figures, the change log, and the versions in use by day."""
     if callable(scan := getattr(lab, "scan", None)):
         versions = version_days(scan("traffic"))
-        return lab.daily(), change_log(versions, lab.table("changes")), versions
+        return (
+            lab.daily({"latency_s", *tails}),
+            change_log(versions, lab.table("changes")),
+            versions,
+        )
     versions = version_days(empty("traffic"))
     return whole_frame(lab), change_log(versions), versions
 

@@ -58,7 +58,7 @@ def lab_of(daily: pl.DataFrame, changes: pl.DataFrame) -> Any:
     """What `watch_behaviour` needs of a lab."""
 
     class Held:
-        def daily(self) -> pl.DataFrame:
+        def daily(self, bins: object = None) -> pl.DataFrame:
             return daily
 
         def scan(self, name: str) -> pl.LazyFrame:
