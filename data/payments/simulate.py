@@ -58,7 +58,7 @@ RANGES = {
     "memory": (0, 0.7),  # how much of that is left on the next day: AR(1)
     "trend": (0.1, 0.8),  # standard deviation of the routes' drifts in log odds, first to last day
     # the day that was learned
-    "effect": (0.1, 0.4),  # how far the route's share falls on the weekday
+    "effect": (0.125, 0.375),  # days add some .03: how far the route's share falls on the weekday
     "room": (0.2, 0.3),  # the route's share on other days above that fall
     "strength": (2.2, 3.0),  # how far a carrier moves on its days, in standard deviations
     "elsewhere": (0.1, 0.25),  # chance that one carrier, never both, moves on another day
