@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -24,9 +26,17 @@ def lab(tmp_path: Path) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """The demo lab, built once."""
-    return demo_lab(tmp_path_factory.mktemp("demo"))
+def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Lab:
+    """The demo lab, built once: of several workers the first builds it, each has a copy."""
+    own = tmp_path_factory.mktemp("demo")
+    if not hasattr(request.config, "workerinput"):
+        return demo_lab(own)
+    shared = tmp_path_factory.getbasetemp().parent / "demo"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever waits for it takes no processor time
+        demo_lab(shared)
+    shutil.copytree(shared, own, dirs_exist_ok=True)
+    return open_lab(own)
 
 
 def table_of(runs: dict[str, list[float | None]], metric: str = "score") -> pl.DataFrame:

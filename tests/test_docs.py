@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,7 +18,7 @@ import pytest
 import typer
 import yaml
 
-from aiops_lab import demo_lab
+from aiops_lab import Lab
 from aiops_lab.charts.theme import MIME as CHART
 from aiops_lab.cli import _joined, app
 from aiops_lab.reports.page import executed_verdict
@@ -111,8 +112,8 @@ def run(line: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_report_of_ones_own_as_the_page_says(tmp_path: Path) -> None:
-    demo_lab(tmp_path / "my-lab")
+def test_a_report_of_ones_own_as_the_page_says(demo: Lab, tmp_path: Path) -> None:
+    shutil.copytree(demo.path, tmp_path / "my-lab")
     lines = re.findall(r"^    (aiops-lab (?:new|report|export) .*)$", OWN, re.MULTILINE)
     new, report, changed, *exports = lines
     run(new, tmp_path)

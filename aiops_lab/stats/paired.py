@@ -438,9 +438,22 @@ def sign_flips(sums: ArrayLike) -> float:
     values = values[values != 0]
     if values.size > FLIPPED:
         return float(2 * special.ndtr(-abs(values.sum()) / np.sqrt(np.square(values).sum())))
-    signs = 1 - 2 * ((np.arange(2**values.size)[:, None] >> np.arange(values.size)) & 1)
-    totals = np.abs(signs @ values)
-    return float((totals >= abs(values.sum()) - 1e-9 * np.abs(values).sum()).mean())
+    # each total is one of the first half's sums plus one of the rest's: 2**8 of each at most
+    middle = values.size // 2
+    first, rest = _every_sum(values[:middle]), np.sort(_every_sum(values[middle:]))
+    least = abs(values.sum()) - 1e-9 * np.abs(values).sum()
+    if least <= 0:
+        return 1.0
+    below = int(np.searchsorted(rest, least - first).sum())
+    return 2 * (1 - below / 2.0**values.size)  # as many totals lie beyond the other end
+
+
+def _every_sum(values: Floats) -> Floats:
+    """The sums of the values under each choice of signs."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums
 
 
 def unpaired_difference(

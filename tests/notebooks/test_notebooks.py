@@ -12,7 +12,6 @@ import nbformat
 import papermill
 import pytest
 
-from aiops_lab import Lab
 from aiops_lab.reports.page import executed_verdict
 from aiops_lab.reports.parameters import parameters_of
 from aiops_lab.reports.run import shipped_notebooks
@@ -53,11 +52,19 @@ def test_papermill_reads_every_parameter_with_its_help(path: Path) -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first notebook that runs builds the demo lab, and the others find it."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_with_plain_papermill_and_nbconvert(path: Path, demo: Lab, tmp_path: Path) -> None:
+def test_it_runs_with_plain_papermill_and_nbconvert(
+    path: Path, cache: Path, tmp_path: Path
+) -> None:
     """No parameter given: the demo lab, wherever the environment puts its cache."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "JUPYTER_PREFER_ENV_PATH": "1"}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "JUPYTER_PREFER_ENV_PATH": "1"}
     environment.pop("AIOPS_LAB", None)
     out = tmp_path / "out.ipynb"
     for command in (
@@ -79,4 +86,5 @@ def test_it_runs_with_plain_papermill_and_nbconvert(path: Path, demo: Lab, tmp_p
     verdict = executed_verdict(nbformat.read(out, as_version=4))
     assert verdict is not None
     assert verdict.status == FOUND[path.stem]
+    assert (cache / "aiops-lab" / "demo" / "lab.toml").exists()
     assert (tmp_path / f"{path.stem}.html").stat().st_size > 100_000

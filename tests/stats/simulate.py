@@ -46,18 +46,32 @@ def every_count(n: int, p: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def draw(p: Floats, shape: tuple[int, ...], chance: np.random.Generator) -> NDArray[np.intp]:
-    return (chance.random(shape)[..., None] > np.cumsum(p)[:3]).sum(-1)
+    return chosen(p, chance.random(shape))
+
+
+def chosen(p: Floats, drawn: Floats) -> NDArray[np.intp]:
+    """The outcome of each uniform number."""
+    return (drawn[..., None] > np.cumsum(p)[:3]).sum(-1)
 
 
 def epochs(
     n: int, k: int, p: Floats, alike: float, chance: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Means over k epochs of n questions, both sides."""
-    first = draw(p, (n, 1), chance)
-    sides = []
-    for side, share in ((BASELINE, p[0] + p[1]), (CANDIDATE, p[0] + p[2])):
-        again = chance.random((n, k)) < alike
-        sides.append(np.where(again, side[first], chance.random((n, k)) < share).mean(1))
+    baseline, candidate = many_epochs(1, n, k, p, alike, chance)
+    return baseline[0], candidate[0]
+
+
+def many_epochs(
+    replicates: int, n: int, k: int, p: Floats, alike: float, chance: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """What so many calls of `epochs` draw, a replicate a row."""
+    drawn = chance.random((replicates, n * (1 + 4 * k)))
+    first = chosen(p, drawn[:, :n])[..., None]
+    rolls, sides = drawn[:, n:].reshape(replicates, 2, 2, n, k), []
+    for i, (side, share) in enumerate(((BASELINE, p[0] + p[1]), (CANDIDATE, p[0] + p[2]))):
+        again, anew = rolls[:, i, 0] < alike, rolls[:, i, 1] < share
+        sides.append(np.where(again, side[first], anew).mean(-1))
     return sides[0], sides[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from tests.conftest import WHOLE
 
 PROGRAM = Path(__file__).parents[2] / "data" / "traffic" / "simulate.py"
 RATES = {
@@ -46,12 +49,33 @@ class Demo:
         return self.changes
 
 
-def written(folder: Path, seed: int, incidents: str | None = None) -> tuple[Demo, Any]:
-    """A demo, and what was planted in it."""
-    command = [sys.executable, str(PROGRAM), str(folder), "--seed", str(seed)]
+COUNTED = """
+import sys
+import simulate
+class Silent:
+    written = waiting = 0
+    files = ()
+    def __init__(self, *_): ...
+    begin = add = end = close = __init__
+simulate.Exporter = Silent
+simulate.main()
+"""
+"""The program without its spans, which take most of its time: a day's requests are drawn
+before its spans, and the next day draws anew."""
+
+
+def simulated(folder: Path, seed: int, incidents: str | None = None, *, spans: bool) -> None:
+    program = [str(PROGRAM)] if spans else ["-c", COUNTED]
+    command = [sys.executable, *program, str(folder), "--seed", str(seed)]
     if incidents is not None:
         command += ["--incidents", incidents]
-    subprocess.run(command, check=True, capture_output=True)
+    env = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+    subprocess.run(command, check=True, capture_output=True, env=env)
+
+
+def written(folder: Path, seed: int, incidents: str | None = None) -> tuple[Demo, Any]:
+    """A demo, and what was planted in it; with WHOLE=1 its spans are written as well."""
+    simulated(folder, seed, incidents, spans=WHOLE)
     counts = pl.read_csv(folder / "expected.csv", try_parse_dates=True)
     truth = json.loads((folder / "truth.json").read_text("utf-8"))
     for path in folder.glob("*.zst"):

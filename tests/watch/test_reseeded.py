@@ -6,6 +6,7 @@ do not tell the day on which they began, and the change log has to help.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aiops_lab import watch_behaviour
 from tests.benchmarks.proof import Table
 from tests.conftest import WHOLE
 from tests.stats.test_false_alarms import exceeds, falls_short
-from tests.watch.reseeded import day, written
+from tests.watch.reseeded import day, simulated, written
 
 pytestmark = pytest.mark.slow
 SEEDS = range(301, 351) if WHOLE else range(301, 309)
@@ -52,6 +53,20 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
                 }
             )  # fmt: skip
     return rows
+
+
+def test_without_its_spans_a_demo_counts_the_same(tmp_path: Path) -> None:
+    with_spans, without = tmp_path / "spans", tmp_path / "counts"
+    for folder in (with_spans, without):
+        simulated(folder, SEEDS[0], spans=folder is with_spans)
+    for name in ("expected.csv", "changes.csv"):
+        assert (with_spans / name).read_bytes() == (without / name).read_bytes()
+    told, other = (json.loads((f / "truth.json").read_text()) for f in (with_spans, without))
+    own = {"spans", "undelivered", "files"}
+    assert {k: v for k, v in told.items() if k not in own} == {
+        k: v for k, v in other.items() if k not in own
+    }
+    assert len(told["files"]) == len(list(with_spans.glob("*.zst"))) and not other["files"]
 
 
 def test_steps_are_found_in_their_place_and_their_days_held(found: list[dict[str, Any]]) -> None:
