@@ -379,10 +379,14 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     return Lab(folder)
 
 
+def cache_folder() -> Path:
+    """What can be made again is kept here."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiops-lab"
+
+
 def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
     """The demo lab, by default in the cache: eval logs, and sixteen weeks of simulated traffic."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(path or cache / "aiops-lab" / "demo")
+    folder = Path(path or cache_folder() / "demo")
     fresh = not (folder / SETTINGS).exists()
     lab = open_lab(folder)
     if fresh:

@@ -16,6 +16,7 @@ import secrets
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.metadata import version
@@ -34,7 +35,7 @@ from aiops_lab.charts.cases import MIME as CASES_MIME
 from aiops_lab.charts.figures import figures
 from aiops_lab.charts.table import MIME as TABLE_MIME
 from aiops_lab.charts.theme import MIME as CHART_MIME
-from aiops_lab.lab import Lab
+from aiops_lab.lab import Lab, cache_folder
 from aiops_lab.verdict import SIGNS, WIDGET_MIME, Evidence, Verdict
 from aiops_lab.wording import all_visible, visible
 
@@ -288,10 +289,16 @@ def _asset(name: str) -> Markup:
 
 @cache
 def _vega() -> Markup:
-    """Vega, Vega-Lite and vega-embed, to draw without a network."""
+    """Vega, Vega-Lite and vega-embed, to draw without a network; bundled once on a machine."""
+    kept = cache_folder() / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
+    with suppress(OSError, UnicodeError):
+        return _in_script(kept.read_text("utf-8"))
     import vl_convert
 
     bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # pyright: ignore[reportCallIssue]
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_text(kept, bundle)
     return _in_script(bundle)
 
 
