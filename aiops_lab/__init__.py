@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
     from aiops_lab.watch.changes import git_changes
     from aiops_lab.watch.judged_days import judged_days
+    from aiops_lab.watch.routing.find import RoutingShifts, find_routing_shifts
     from aiops_lab.watch.shifts import Shifts, detect_shifts
     from aiops_lab.watch.signals import score_and_users
     from aiops_lab.watch.texts import changed_texts
@@ -45,12 +46,14 @@ __all__ = [
     "LabError",
     "Result",
     "Retrieval",
+    "RoutingShifts",
     "Shifts",
     "Verdict",
     "changed_texts",
     "compare_runs",
     "demo_lab",
     "detect_shifts",
+    "find_routing_shifts",
     "format_spread",
     "git_changes",
     "index_drift",
@@ -85,6 +88,7 @@ _HOMES = {
     "LabError": "errors",
     "Result": "result",
     "Retrieval": "ship.retrieval.score",
+    "RoutingShifts": "watch.routing.find",
     "Shifts": "watch.shifts",
     "Verdict": "verdict",
     "changed_texts": "watch.texts",
@@ -92,6 +96,7 @@ _HOMES = {
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
     "detect_shifts": "watch.shifts",
+    "find_routing_shifts": "watch.routing.find",
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",
     "index_drift": "ship.retrieval.drift",

@@ -275,7 +275,8 @@ def contrast(values: ArrayLike, calendar: Calendar, cell: int, level: float = 0.
     both = (counts[0] > 0) & (counts[1] > 0)
     found = sums[0][both] / counts[0][both] - sums[1][both] / counts[1][both]
     if not len(found):
-        return Contrast(found, numbers[both], *[float("nan")] * 3, 0, 0, 0)
+        nothing = float("nan")
+        return Contrast(found, numbers[both], nothing, nothing, nothing, 0, 0, 0)
     effect, half = float(found.mean()), float("inf")
     if len(found) > 1:
         error = found.std(ddof=1) / np.sqrt(len(found))

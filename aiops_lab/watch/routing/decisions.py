@@ -46,8 +46,8 @@ class Decisions:
     @property
     def days(self) -> list[dt.date]:
         """All days from the first to the last, those without decisions too."""
-        first, last = self.rows["day"].min(), self.rows["day"].max()
-        return pl.date_range(first, last, eager=True).to_list()  # pyright: ignore[reportArgumentType]
+        first, last = self.rows["day"][0], self.rows["day"][-1]
+        return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
     def only(self, keep: pl.Expr) -> Decisions:
         """Those that fulfil a condition."""

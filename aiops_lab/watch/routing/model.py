@@ -84,7 +84,7 @@ def _asked(model: Any, decisions: Decisions) -> Chances:
 def _columns(model: Any, decisions: Decisions) -> list[str]:
     """The columns that a model wants, if it says so; else the features and the context."""
     for name in NAMES:
-        said = getattr(model, name, None)
+        said: Any = getattr(model, name, None)
         said = said() if callable(said) else said
         if said is not None and set(map(str, said)) <= {*decisions.features, *decisions.context}:
             return list(map(str, said))
@@ -170,17 +170,19 @@ def imitation(decisions: Decisions, seed: int = 0) -> tuple[Chances, float]:
     which = rows["chosen"].replace_strict(number, return_dtype=pl.Int64).to_numpy()
     half = rows.height // 2
     matrix = _matrix(rows, decisions, codes)
+    settings: dict[str, Any] = {
+        "categorical_features": texts if any(texts) else None, "early_stopping": False,
+    }  # fmt: skip
     trees = HistGradientBoostingClassifier(
         max_iter=TREES, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=50,
-        categorical_features=texts if any(texts) else None, random_state=seed,
-        early_stopping=False,
+        random_state=seed, **settings,
     )  # fmt: skip
     trees.fit(matrix[:half], which[:half])
 
     def chances(frame: pl.DataFrame) -> Floats:
         told = trees.predict_proba(_matrix(frame, decisions, codes))
         found = np.zeros((frame.height, len(number)))
-        found[:, trees.classes_] = told
+        found[:, np.asarray(trees.classes_)] = np.asarray(told)
         return found
 
     told = chances(rows.slice(half))[np.arange(rows.height - half), which[half:]]

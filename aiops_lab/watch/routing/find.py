@@ -1,0 +1,569 @@
+"""Does what a model decides follow a calendar, which inputs carry it, and where was it learned?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.result import Result
+from aiops_lab.stats.calendar import PERMUTATIONS, chance, contrast, detrended, folded
+from aiops_lab.verdict import Verdict
+from aiops_lab.watch.routing import words
+from aiops_lab.watch.routing.attributions import (
+    additivity,
+    attribution_series,
+    daily_attributions,
+    read_attributions,
+)
+from aiops_lab.watch.routing.carriers import (
+    Carried,
+    Pairs,
+    Removed,
+    carried,
+    counterfactual,
+    paired,
+)
+from aiops_lab.watch.routing.decisions import (
+    TRAIN,
+    Decisions,
+    daily_shares,
+    hourly_shares,
+    read_decisions,
+)
+from aiops_lab.watch.routing.model import Chances, chances_of, imitation
+from aiops_lab.watch.routing.origin import ORIGIN, origin_days
+from aiops_lab.watch.routing.patterns import (
+    HOUR,
+    WEEK,
+    Pattern,
+    calendars_of_days,
+    calendars_of_hours,
+    find_patterns,
+    period_days,
+    phase,
+)
+
+LEVEL = 0.02
+LEAST = 0.02
+"""A pattern that moves a share by less is told, but nothing is to be done about it."""
+MARGIN = 0.1
+"""A pattern of this size has to be visible for its absence to be told."""
+EXPLAINED = 3
+"""Phases explained, those of the largest patterns."""
+CARRIES = 0.8
+"""The carriers are the first features that make up so much of a pattern."""
+MOST_CARRIERS = 5
+WITHDRAWN = 0.5
+"""If less of a pattern goes with its carriers, they are not what carries it."""
+GRID = 10
+SETTLED = 0.05
+KEYS = {"option": pl.String, "calendar": pl.String, "period_days": pl.Float64, "phase": pl.String}
+PATTERNS = pl.Schema(
+    {
+        **KEYS, "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "p_value": pl.Float64,
+        "on": pl.Float64, "otherwise": pl.Float64, "repetitions": pl.Int64, "since": pl.Date,
+        "since_low": pl.Date, "since_high": pl.Date,
+    }
+)  # fmt: skip
+CARRIERS = pl.Schema(
+    {
+        **KEYS, "feature": pl.String, "contribution": pl.Float64, "error": pl.Float64,
+        "share": pl.Float64, "p_value": pl.Float64, "attribution": pl.Float64,
+        "attribution_p": pl.Float64, "carries": pl.Boolean,
+    }
+)  # fmt: skip
+INTERACTIONS = pl.Schema({**KEYS, "first": pl.String, "second": pl.String, "amount": pl.Float64})
+COUNTERFACTUAL = pl.Schema(
+    {
+        **KEYS, "what": pl.String, "before": pl.Float64, "after": pl.Float64,
+        "removed": pl.Float64, "low": pl.Float64, "high": pl.Float64, "holds": pl.Boolean,
+    }
+)  # fmt: skip
+BELIEFS = pl.Schema(
+    {**KEYS, "feature": pl.String, "value": pl.String, "share": pl.Float64, "on": pl.Float64}
+)
+SERIES = pl.Schema({"day": pl.Date, "option": pl.String, "n": pl.Int64, "share": pl.Float64})
+CHECKS = pl.Schema({"check": pl.String, "status": pl.String, "detail": pl.String})
+
+
+@dataclass(frozen=True)
+class RoutingShifts(Result):
+    """What a model's decisions follow; see `find_routing_shifts`.
+
+    Attributes
+    ----------
+    verdict
+        warn where a share follows a calendar by `least` or more; ok where none does and one of
+        `margin` would have been found; else inconclusive, with the weeks that would settle it.
+    patterns
+        option, calendar, period_days, phase, effect (share in that phase minus the others'), low,
+        high, p_value (corrected for all options, calendars and phases), on and otherwise (the two
+        shares), repetitions, since, since_low, since_high; the largest first.
+    carriers
+        option, ..., phase, feature, contribution (to the model's change in share; with logged
+        attributions and no model, in their unit), error, share (of the whole), p_value (corrected),
+        attribution and attribution_p (mean attribution in the phase minus the others'), carries.
+    interactions
+        option, ..., first, second, amount: what two features add only together.
+    origin
+        day, option, failed, failed_otherwise, n, alike, z, p_value: the days it may have been
+        learned on, the likeliest first.
+    counterfactual
+        option, ..., what, before, after, removed, low, high, holds.
+    beliefs
+        option, ..., feature, value, share (what the model makes of everyone with that value), on
+        (how often that value is there in the phase).
+    series
+        day, option, n, share.
+    attributions
+        day, metric, slice, option, feature, n, sum, sum_squares: give them to `detect_shifts`.
+    checks
+        check, status, detail.
+    settings
+        All that is needed to do it again.
+    """
+
+    verdict: Verdict
+    patterns: pl.DataFrame
+    carriers: pl.DataFrame
+    interactions: pl.DataFrame
+    origin: pl.DataFrame
+    counterfactual: pl.DataFrame
+    beliefs: pl.DataFrame
+    series: pl.DataFrame
+    attributions: pl.DataFrame
+    checks: pl.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def top(self) -> dict[str, Any]:
+        """The largest pattern; empty where there is none."""
+        return self.patterns.row(0, named=True) if self.patterns.height else {}
+
+
+def find_routing_shifts(
+    decisions: Any, attributions: Any = None, model: Any = None, *, training: Any = None,
+    fit: Callable[[Any], Any] | None = None, features: Sequence[str] | None = None,
+    context: Sequence[str] = (), carriers: Sequence[str] | None = None,
+    periods: Sequence[int] | None = None, timezone: str = "UTC", level: float = LEVEL,
+    least: float = LEAST, margin: float = MARGIN, permutations: int = PERMUTATIONS, seed: int = 0,
+) -> RoutingShifts:  # fmt: skip
+    """Find the calendar in a model's decisions, and the inputs that carry it.
+
+    Parameters
+    ----------
+    decisions
+        A Lab, or a table of any library that Narwhals knows: at, chosen, and if known decision_id,
+        score, outcome (1 as wanted, 0 not) and ``score_OPTION``; every other column is a feature.
+        A lab without decisions, but with traffic of several models, is asked what its router chose.
+    attributions
+        Logged ones: decision_id, feature, attribution (and option), or a column for each feature.
+        Without option they explain the first option in sort order. A Lab's own by default.
+    model
+        Any object with ``predict_proba`` or ``predict``, or a function of a frame of features that
+        returns a number for each option. It is never unpickled. Without it and attributions, a
+        model of our own that imitates the choices stands for it.
+    training
+        The rows the model learned from: at, chosen, outcome and the features. A lab's rows whose
+        ``split`` is ``train`` by default.
+    fit
+        Takes training rows, returns a model: then the model is fitted again without the origin.
+    features, context
+        Columns that are features, if not all; columns the model needs that are none.
+    carriers
+        Features to take for the carriers, instead of those found.
+    periods
+        Periods looked for, in days; by default 2 to 31, the days of the month and the hours.
+    timezone
+        In which days, weekdays and hours are meant, as ``Europe/Berlin``.
+    level
+        The chance that anything is named where there is no calendar, all looks together.
+    least, margin
+        A pattern smaller than `least` is told and needs no action; the verdict is only ok if one of
+        `margin` would have been found.
+
+    Raises
+    ------
+    BadSettings
+        A table that cannot be used, or a model that does not answer.
+    NotComputable
+        No decision can be used.
+
+    Notes
+    -----
+    The test permutes labels within repetitions after removing trends (`aiops_lab.stats.calendar`);
+    contributions are Shapley values over the features' columns (`aiops_lab.stats.shapley`), between
+    decisions of the phase and others of the same week; they add up to the model's change exactly.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta
+    >>> rows = [{"at": datetime(2026, 3, 2) + timedelta(hours=h), "batch": h // 24 % 7 == 1,
+    ...          "chosen": "b" if h % 3 == 0 or h // 24 % 7 == 1 else "a"} for h in range(24 * 70)]
+    >>> found = find_routing_shifts(pl.DataFrame(rows))
+    >>> found.patterns.row(0)[:4]
+    ('a', 'week', 7.0, 'Tuesday')
+    >>> found.carriers.row(0, named=True)["feature"]
+    'batch'
+    """
+    _check(level, least, margin, permutations)
+    known = read_decisions(decisions, features=features, context=context, timezone=timezone)
+    told = list(known.checks)
+    logged = _logged(decisions, attributions, known)
+    days = pl.DataFrame()
+    if logged is not None:
+        days = daily_attributions(logged, known)
+        if (said := additivity(logged, _scores(decisions), known.options)) is not None:
+            told.append(said)
+    found, blind = _found(known, periods, level, permutations, seed)
+    patterns = _told(found, known, least)
+    explained = _Explained()
+    large = _largest(found, least)
+    if large and known.features:
+        chances = _chances(model, known, logged, told, seed)
+        learned = _training(decisions, training, known, timezone)
+        for one in large:
+            explained.add(_explain(one, found, known, chances, days, learned, fit, carriers, seed))
+    elif large:
+        told.append(("features", "warn", "no feature was logged: nothing can be said of carriers"))
+    carrying, between, origin, tried, beliefs = explained.frames()
+    checks = pl.DataFrame(told, schema=CHECKS, orient="row")
+    settings = {
+        "options": list(known.options), "features": list(known.features), "timezone": timezone,
+        "level": level, "least": least, "margin": margin, "permutations": permutations,
+        "periods": None if periods is None else list(periods), "seed": seed, "visible": blind,
+        "days": len(known.days), "decisions": known.rows.height,
+    }  # fmt: skip
+    return RoutingShifts(
+        words.verdict(patterns, carrying, origin, tried, settings), patterns, carrying, between,
+        origin, tried, beliefs, _series(known), days, checks, settings,
+    )  # fmt: skip
+
+
+def _largest(found: Sequence[Pattern], least: float) -> list[Pattern]:
+    """The largest pattern of each phase: what one option loses then, others gain."""
+    large = [one for one in found if abs(one.contrast.effect) >= least]
+    first = {(one.calendar.name, one.cell): one for one in reversed(large)}
+    return [one for one in large if first[one.calendar.name, one.cell] is one][:EXPLAINED]
+
+
+def _check(level: float, least: float, margin: float, permutations: int) -> None:
+    for name, value, low, high in (
+        ("level", level, 0, 0.5), ("least", least, 0, 1), ("margin", margin, 0, 1),
+        ("permutations", permutations, 99, 1_000_000),
+    ):  # fmt: skip
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not low <= value <= high or (value <= 0 and name == "level"):
+            raise BadSettings(f"{name} is a number between {low} and {high}, not {value!r}")
+
+
+def _logged(decisions: Any, attributions: Any, known: Decisions) -> pl.DataFrame | None:
+    if attributions is None and callable(getattr(decisions, "scan", None)):
+        attributions = decisions if decisions.table("attributions").height else None
+    if attributions is None:
+        return None
+    rows = read_attributions(attributions, known)
+    return rows if rows.height else None
+
+
+def _scores(decisions: Any) -> pl.DataFrame:
+    from aiops_lab.sources.flat import polars_frame
+
+    if callable(getattr(decisions, "scan", None)):
+        return decisions.table("decisions").select("decision_id", "score")
+    frame = polars_frame(decisions, "decisions are a table")
+    if not {"decision_id", "score"} <= set(frame.columns):
+        return pl.DataFrame()
+    return frame.select(pl.col("decision_id").cast(pl.String),
+                        pl.col("score").cast(pl.Float64, strict=False))  # fmt: skip
+
+
+def _found(
+    known: Decisions, periods: Sequence[int] | None, level: float, permutations: int, seed: int
+) -> tuple[list[Pattern], float | None]:
+    """The patterns, the largest first, and the least effect of a weekday that would be found."""
+    if len(known.options) < 2:
+        return [], None
+    shares = daily_shares(known)
+    calendars = calendars_of_days(known.days, periods)
+    hours = calendars_of_hours(len(known.days)) if periods is None else []
+    families = 2 if hours else 1
+    same = {"level": level, "permutations": permutations, "seed": seed, "families": families}
+    found = find_patterns(shares.values, shares.n, calendars, **same)
+    if hours:
+        fine = hourly_shares(known)
+        found += find_patterns(fine.values, fine.n, hours, **same)
+    order = sorted(found, key=lambda one: (one.calendar.name == HOUR, -abs(one.contrast.effect)))
+    week = next((each for each in calendars if each.name == WEEK), None)
+    if week is None:
+        return order, None
+    # what a weekday's share has to lie apart by, in the noisiest of the options
+    moved = detrended(shares.values, week.window)
+    limit = np.quantile(chance(moved, week, permutations, seed), 1 - level / families)
+    repetitions = len(known.days) / 7
+    visible = (limit + 1.3) * np.nanstd(moved, axis=1).max() / np.sqrt(repetitions)
+    return order, float(visible)
+
+
+def _told(found: Sequence[Pattern], known: Decisions, least: float) -> pl.DataFrame:
+    rows = []
+    for one in found:
+        row = _key(one, known)
+        c = one.contrast
+        kept = c.values[c.since :]
+        own = _moments(one, known)
+        first = [_day(one, known, int(c.blocks[place])) for place in
+                 (c.since, c.since_low, c.since_high)]  # fmt: skip
+        effect = float(kept.mean()) if c.since else c.effect
+        shift = effect - c.effect
+        rows.append({
+            **row, "effect": effect, "low": c.low + shift, "high": c.high + shift,
+            "p_value": one.p_value, "on": own + effect, "otherwise": own,
+            "repetitions": len(c.values), **dict(zip(("since", "since_low", "since_high"), first,
+                                                     strict=True)),
+        })  # fmt: skip
+    return pl.DataFrame(rows, schema=PATTERNS)
+
+
+def _key(one: Pattern, known: Decisions) -> dict[str, Any]:
+    return {
+        "option": known.options[one.place], "calendar": one.calendar.name,
+        "period_days": period_days(one.calendar), "phase": phase(one.calendar, one.cell),
+    }  # fmt: skip
+
+
+def _moments(one: Pattern, known: Decisions) -> float:
+    """The share outside of the pattern's cell."""
+    hourly = one.calendar.name == HOUR
+    shares = hourly_shares(known) if hourly else daily_shares(known)
+    rest = (one.calendar.cells != one.cell) & (shares.n > 0)
+    return float(np.average(shares.values[one.place, rest], weights=None if not hourly else
+                            shares.n[rest]))  # fmt: skip
+
+
+def _day(one: Pattern, known: Decisions, block: int) -> Any:
+    """The day of the pattern's cell in one repetition."""
+    per_day = len(one.calendar.cells) // len(known.days)
+    there = np.flatnonzero((one.calendar.blocks == block) & (one.calendar.cells == one.cell))
+    return known.days[int(there[0]) // per_day]
+
+
+def _series(known: Decisions) -> pl.DataFrame:
+    shares = daily_shares(known)
+    return pl.concat(
+        [
+            pl.DataFrame({
+                "day": known.days, "option": [option] * len(known.days), "n": shares.n,
+                "share": shares.values[place],
+            }, schema=SERIES).with_columns(pl.col("share").fill_nan(None))
+            for place, option in enumerate(shares.options)
+        ]
+    )  # fmt: skip
+
+
+def _chances(
+    model: Any, known: Decisions, logged: pl.DataFrame | None, told: list[Any], seed: int
+) -> Chances | None:
+    if model is not None:
+        return chances_of(model, known)
+    if logged is not None:
+        return None
+    chances, explained = imitation(known, seed)
+    told.append((
+        "model", "ok" if explained >= SETTLED else "warn",
+        "no model was given: one of our own that imitates the choices stands for it, and explains "
+        f"{explained:.0%} of what the options' shares leave open",
+    ))  # fmt: skip
+    return chances
+
+
+def _training(
+    decisions: Any, training: Any, known: Decisions, timezone: str
+) -> tuple[Decisions, Any] | None:
+    """The rows learned from, read and as they were given."""
+    if training is None:
+        if not callable(getattr(decisions, "scan", None)):
+            return None
+        if not decisions.table("decisions").filter(pl.col("split") == TRAIN).height:
+            return None
+    source = decisions if training is None else training
+    read = read_decisions(source, features=known.features, timezone=timezone,
+                          split=TRAIN if training is None else None)  # fmt: skip
+    return read, None if training is None else training
+
+
+class _Explained:
+    """Rows gathered of the patterns that are explained."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[pl.DataFrame, ...]] = []
+
+    def add(self, frames: tuple[pl.DataFrame, ...]) -> None:
+        self._parts.append(frames)
+
+    def frames(self) -> tuple[pl.DataFrame, ...]:
+        """Carriers, interactions, origin, counterfactual, beliefs."""
+        schemas = (CARRIERS, INTERACTIONS, ORIGIN, COUNTERFACTUAL, BELIEFS)
+        return tuple(
+            pl.concat([pl.DataFrame(schema=schema), *(part[place] for part in self._parts)])
+            for place, schema in enumerate(schemas)
+        )
+
+
+def _explain(
+    one: Pattern, found: Sequence[Pattern], known: Decisions, chances: Chances | None,
+    days: pl.DataFrame, learned: tuple[Decisions, Any] | None,
+    fit: Callable[[Any], Any] | None, asked: Sequence[str] | None, seed: int,
+) -> tuple[pl.DataFrame, ...]:  # fmt: skip
+    key = _key(one, known)
+    option = key["option"]
+    same = [other.cell for other in found if other.calendar.name == one.calendar.name
+            and other.place == one.place and other.cell != one.cell]  # fmt: skip
+    pairs = paired(known, one.calendar, one.cell, others=same, seed=seed)
+    by_model = None if chances is None else carried(chances, pairs, known, one.place, seed=seed)
+    carriers = _carriers(key, one, known, by_model, days, option, seed)
+    names = list(asked or carriers.filter("carries")["feature"])
+    if asked:
+        carriers = carriers.with_columns(carries=pl.col("feature").is_in(names))
+    interactions = pl.DataFrame(
+        [{**key, "first": a, "second": b, "amount": amount}
+         for a, b, amount in (by_model.interactions if by_model else ())],
+        schema=INTERACTIONS,
+    )  # fmt: skip
+    origin = pl.DataFrame(schema=ORIGIN)
+    if learned is not None and names:
+        origin = origin_days(learned[0], option, names, pairs, worse=one.contrast.effect < 0)
+    tried = _tried(chances, pairs, known, one.place, names, origin, learned, fit, seed)
+    counter = pl.DataFrame(
+        [{**key, "what": what, "before": r.before, "after": r.after, "removed": r.removed,
+          "low": r.low, "high": r.high, "holds": bool(r.removed >= WITHDRAWN)}
+         for what, r in tried],
+        schema=COUNTERFACTUAL,
+    )  # fmt: skip
+    beliefs = _beliefs(key, chances, pairs, known, one.place, names)
+    return carriers, interactions, origin, counter, beliefs
+
+
+def _carriers(
+    key: dict[str, Any], one: Pattern, known: Decisions, by_model: Carried | None,
+    days: pl.DataFrame, option: str, seed: int,
+) -> pl.DataFrame:  # fmt: skip
+    """The features of a pattern, the largest first, by the model and by logged attributions."""
+    logged = _by_attribution(one, known, days, option, seed)
+    if by_model is None:
+        rows = [
+            {"feature": name, "contribution": effect, "error": error, "p_value": p_value,
+             "attribution": effect, "attribution_p": p_value}
+            for name, effect, error, p_value in logged
+        ]  # fmt: skip
+    else:
+        beside = {name: (effect, p_value) for name, effect, _, p_value in logged}
+        rows = [
+            {"feature": name, "contribution": amount, "error": error, "p_value": p_value,
+             "attribution": beside.get(name, (None, None))[0],
+             "attribution_p": beside.get(name, (None, None))[1]}
+            for name, amount, error, p_value in zip(
+                by_model.features, by_model.contribution.tolist(), by_model.error.tolist(),
+                by_model.p_value.tolist(), strict=True)
+        ]  # fmt: skip
+    total = sum(row["contribution"] for row in rows)
+    told, so_far = [], 0.0
+    for row in rows:
+        share = row["contribution"] / total if total else None
+        with_it = share is not None and share > 0 and row["p_value"] <= SETTLED
+        carries = bool(with_it and so_far < CARRIES and len(told) < MOST_CARRIERS)
+        so_far += share if carries and share else 0
+        told.append({**key, **row, "share": share, "carries": carries})
+    return pl.DataFrame(told, schema=CARRIERS)
+
+
+def _by_attribution(
+    one: Pattern, known: Decisions, days: pl.DataFrame, option: str, seed: int
+) -> list[tuple[str, float, float, float]]:
+    """Feature, effect on its daily mean attribution, its error, p-value; the largest first."""
+    if not days.height or len(one.calendar.cells) != len(known.days):
+        return []
+    own = option if (days["option"] == option).any() else known.options[0]
+    names, values = attribution_series(days, known, own)
+    seen = np.flatnonzero((~np.isnan(values)).any(axis=1))
+    names = [names[place] for place in seen]
+    moved = detrended(values[seen], one.calendar.window)
+    largest = np.sort(chance(moved, one.calendar, PERMUTATIONS, seed, [one.cell]))
+    t = np.abs(np.nan_to_num(folded(moved, one.calendar).t[:, one.cell]))
+    p_values = (1 + len(largest) - np.searchsorted(largest, t)) / (len(largest) + 1)
+    told = []
+    for name, series, p_value in zip(names, values[seen], p_values, strict=True):
+        c = contrast(series, one.calendar, one.cell)
+        error = c.values.std(ddof=1) / np.sqrt(len(c.values)) if len(c.values) > 1 else np.nan
+        told.append((name, c.effect, float(error), float(p_value)))
+    return sorted(told, key=lambda row: -abs(row[1]))
+
+
+def _tried(
+    chances: Chances | None, pairs: Pairs, known: Decisions, place: int, names: Sequence[str],
+    origin: pl.DataFrame, learned: tuple[Decisions, Any] | None,
+    fit: Callable[[Any], Any] | None, seed: int,
+) -> list[tuple[str, Removed]]:  # fmt: skip
+    """The pattern without its carriers, and by a model that did not see the origin day."""
+    if chances is None or not names or not pairs.high.height:
+        return []
+    tried = [(words.AS_OTHERS,
+              counterfactual(chances, pairs, known, place, names, seed=seed))]  # fmt: skip
+    if fit is not None and learned is not None and origin.height:
+        day = origin["day"][0]
+        again = chances_of(fit(_given(learned, day)), known)
+        tried.append((words.without(day), counterfactual(chances, pairs, known, place, names,
+                                                         seed=seed, again=again)))  # fmt: skip
+    return tried
+
+
+def _given(learned: tuple[Decisions, Any], day: Any) -> Any:
+    """Training rows without one day, in the library that they came in."""
+    import narwhals as nw
+
+    read, given = learned
+    kept = read.rows.filter(pl.col("day") != day)
+    if given is None:
+        return kept
+    frame = nw.from_native(given)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if "decision_id" not in frame.columns:
+        return frame.filter(read.rows["day"].ne(day).to_list()).to_native()
+    ids = kept["decision_id"].to_list()
+    return frame.filter(nw.col("decision_id").cast(nw.String).is_in(ids)).to_native()
+
+
+def _beliefs(
+    key: dict[str, Any], chances: Chances | None, pairs: Pairs, known: Decisions, place: int,
+    names: Sequence[str],
+) -> pl.DataFrame:  # fmt: skip
+    """Partial dependence of the carriers: the share if everyone had a value."""
+    if chances is None or not pairs.high.height:
+        return pl.DataFrame(schema=BELIEFS)
+    everyone = pl.concat([pairs.high, pairs.low])
+    some = everyone.sample(min(everyone.height, 500), seed=0)
+    rows = []
+    for name in names:
+        for value, shown, on in _values(pairs, everyone, name):
+            same = some.with_columns(pl.lit(value, everyone.schema[name]).alias(name))
+            share = float(chances(same)[:, place].mean())
+            rows.append({**key, "feature": name, "value": shown, "share": share, "on": on})
+    return pl.DataFrame(rows, schema=BELIEFS)
+
+
+def _values(pairs: Pairs, everyone: pl.DataFrame, name: str) -> list[tuple[Any, str, float]]:
+    """Values of a feature to try, in words, and how often the phase has them (or is below)."""
+    own = everyone[name].drop_nulls()
+    if own.dtype.is_numeric() and own.n_unique() > GRID:
+        grid = [own.quantile(q) for q in np.linspace(0.02, 0.98, GRID)]
+        return [(value, f"{value:.4g}", float((pairs.high[name] <= value).mean() or 0))
+                for value in dict.fromkeys(grid) if value is not None]  # fmt: skip
+    common = own.value_counts(sort=True).head(GRID)[name]
+    return [(value, str(value), float((pairs.high[name] == value).mean() or 0))
+            for value in common.sort()]  # fmt: skip
