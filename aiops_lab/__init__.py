@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
     from aiops_lab.watch.changes import git_changes
     from aiops_lab.watch.judged_days import judged_days
+    from aiops_lab.watch.routing.demo import demo_router
     from aiops_lab.watch.routing.find import RoutingShifts, find_routing_shifts
     from aiops_lab.watch.shifts import Shifts, detect_shifts
     from aiops_lab.watch.signals import score_and_users
@@ -52,6 +53,7 @@ __all__ = [
     "changed_texts",
     "compare_runs",
     "demo_lab",
+    "demo_router",
     "detect_shifts",
     "find_routing_shifts",
     "format_spread",
@@ -95,6 +97,7 @@ _HOMES = {
     "charts": "charts",
     "compare_runs": "ship.compare",
     "demo_lab": "lab",
+    "demo_router": "watch.routing.demo",
     "detect_shifts": "watch.shifts",
     "find_routing_shifts": "watch.routing.find",
     "format_spread": "ship.formats",

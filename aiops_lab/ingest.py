@@ -15,7 +15,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSource, LabError
 from aiops_lab.measures.learned import RefusalModel
-from aiops_lab.sources import calls
+from aiops_lab.sources import calls, decisions
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
 from aiops_lab.sources.flat import from_frame, polars_frame
@@ -122,12 +122,16 @@ def frame_unit(frame: Any, mapping: Mapping, format: str | None = None) -> Unit:
     name = f"frame-{digest[:8]}"
 
     kind = "retrieval" if kind_of(table.columns, mapping) else "table"
-    if format == calls.NAME or calls.is_calls(table.columns, mapping):
+    if format is None and decisions.kind_of(table.columns, mapping):
+        kind = decisions.NAME
+    elif format == calls.NAME or calls.is_calls(table.columns, mapping):
         kind = calls.NAME
         digest = _text_digest(digest + kind)
 
     def read() -> Iterator[Batch]:
-        if kind == calls.NAME:
+        if kind == decisions.NAME:
+            yield decisions.from_table(table, mapping)
+        elif kind == calls.NAME:
             yield calls.from_table(table, mapping)
         elif kind == "retrieval":
             yield from_table(table, "experiment", mapping)

@@ -385,7 +385,7 @@ def cache_folder() -> Path:
 
 
 def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
-    """The demo lab, by default in the cache: eval logs, and sixteen weeks of simulated traffic."""
+    """The demo lab, by default in the cache: eval logs, and simulated traffic and decisions."""
     folder = Path(path or cache_folder() / "demo")
     fresh = not (folder / SETTINGS).exists()
     lab = open_lab(folder)
@@ -398,6 +398,13 @@ def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | No
             progress("traffic (simulated)", 0, 1)
         program = shipped("traffic") / "simulate.py"
         subprocess.run([sys.executable, str(program), str(traffic)], check=True, stdout=PIPE)
+    payments = folder / "payments"
+    if not (payments / "truth.json").exists():
+        if progress:
+            progress("decisions (simulated)", 0, 1)
+        program = shipped("payments") / "simulate.py"
+        subprocess.run([sys.executable, str(program), str(payments)], check=True, stdout=PIPE)
     files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
+    files += [payments / "training.csv", payments / "decisions.csv"]
     lab.ingest(*files, progress=progress)
     return lab

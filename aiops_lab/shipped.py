@@ -13,6 +13,7 @@ IN_CHECKOUT = {
     "handbook": Path("data", "handbook"),
     "handbook-next": Path("data", "handbook-next"),
     "traffic": Path("data", "traffic"),
+    "payments": Path("data", "payments"),
     "python_topics": Path("data", "python_topics"),
 }
 

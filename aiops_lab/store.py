@@ -40,7 +40,7 @@ FILE, ROWS = 16 * 2**20, WriterProperties(compression="SNAPPY", max_row_group_si
 """Files of this size are left alone; within one, days that nobody asks for are passed over."""
 BUSY = "other processes kept writing to this lab; run the same command again"
 SWEEP_AFTER = timedelta(days=1)
-REPLACED = ("traffic", "hourly", "evaluations", "changes")
+REPLACED = ("traffic", "hourly", "evaluations", "changes", "decisions", "attributions")
 """Tables of which a later row of a key stands for an earlier one."""
 WHOLE = {"hourly": "hour", "traffic": "trace_id"}
 """Of these, all rows of one hour or request are those of the last ingest that touched it."""

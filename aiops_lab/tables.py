@@ -223,6 +223,24 @@ SCHEMAS: dict[str, pl.Schema] = {
             "measure_version": pl.Int64,
         }
     ),
+    "decisions": pl.Schema(
+        {
+            "decision_id": pl.String,
+            "at": TIME,
+            "chosen": pl.String,
+            "score": pl.Float64,
+            "outcome": pl.Float64,
+            "split": pl.String,
+            "scores": pl.String,
+            "features": pl.String,
+        }
+    ),
+    "attributions": pl.Schema(
+        {
+            **dict.fromkeys(("decision_id", "option", "feature", "value"), pl.String),
+            "attribution": pl.Float64,
+        }
+    ),
     "quarantine": pl.Schema(
         {"digest": pl.String, "place": pl.String, "reason": pl.String, "at": TIME}
     ),
@@ -267,6 +285,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "evaluations": ("trace_id", "metric"),
     "changes": ("change_id",),
     "hourly": ("hour", "metric", "slice", "stratum"),
+    "decisions": ("decision_id",),
+    "attributions": ("decision_id", "option", "feature"),
     "quarantine": ("digest", "place"),
     "ingests": ("digest",),
     "verdicts": ("report", "as_of", "at"),

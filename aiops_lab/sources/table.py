@@ -19,7 +19,7 @@ import msgspec
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
-from aiops_lab.sources import calls
+from aiops_lab.sources import calls, decisions
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.flat import (
     CANONICAL,
@@ -47,7 +47,7 @@ def check_mapping(mapping: Mapping) -> None:
     BadSettings
         An unknown name; the nearest known one is suggested.
     """
-    known = [*dict.fromkeys([*CANONICAL, *calls.COLUMNS, *SHAPING, *RETRIEVAL])]
+    known = [*dict.fromkeys([*CANONICAL, *calls.COLUMNS, *decisions.COLUMNS, *SHAPING, *RETRIEVAL])]
     for name in mapping:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -82,7 +82,9 @@ def read(
         mapping = {name: theirs for name, theirs in mapping.items() if name not in SHAPING}
     else:
         frame = _csv(path, problems)
-    if as_calls or calls.is_calls(frame.columns, mapping):
+    if not as_calls and decisions.kind_of(frame.columns, mapping):
+        batch = decisions.from_table(frame, mapping)
+    elif as_calls or calls.is_calls(frame.columns, mapping):
         batch = calls.from_table(frame, mapping)
     else:
         batch = from_frame(frame, mapping, default_run=path.stem, uri=path.resolve().as_uri())
@@ -150,6 +152,10 @@ def _from_json(
                 rows.append(item)
                 places.append(place)
     keys = {key for row in rows for key in row}
+    if not as_calls and decisions.kind_of(keys, mapping):
+        flat = {name: [_plain(row.get(name)) for row in rows] for name in sorted(keys)}
+        told = pl.DataFrame(flat, schema=dict.fromkeys(flat, pl.String))
+        return told.with_columns(pl.Series("_place", places, pl.Int64))
     as_calls = as_calls or calls.is_calls(keys, mapping)
     known = calls.COLUMNS if as_calls else tuple(CANONICAL)
     wanted = {

@@ -499,8 +499,8 @@ def main() -> None:
     folder: Path = given.pop("folder")
     payments = simulate(**given)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("training", "decisions"):
-        frame = getattr(payments, name)
+    train = payments.training.with_columns(split=pl.lit("train"))
+    for name, frame in (("training", train), ("decisions", payments.decisions)):
         frame.write_csv(folder / f"{name}.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
     text = json.dumps(asdict(payments.truth), indent=1)
     (folder / "truth.json").write_text(text + "\n", encoding="utf-8")

@@ -228,7 +228,9 @@ def find_routing_shifts(
         chances = _chances(model, known, logged, told, seed)
         learned = _training(decisions, training, known, timezone)
         for one in large:
-            explained.add(_explain(one, found, known, chances, days, learned, fit, carriers, seed))
+            explained.add(
+                _explain(one, found, known, chances, days, learned, fit, carriers, told, seed)
+            )
     elif large:
         told.append(("features", "warn", "no feature was logged: nothing can be said of carriers"))
     carrying, between, origin, tried, beliefs = explained.frames()
@@ -375,7 +377,7 @@ def _chances(
         return None
     chances, explained = imitation(known, seed)
     told.append((
-        "model", "ok" if explained >= SETTLED else "warn",
+        "model", "ok",
         "no model was given: one of our own that imitates the choices stands for it, and explains "
         f"{explained:.0%} of what the options' shares leave open",
     ))  # fmt: skip
@@ -418,7 +420,7 @@ class _Explained:
 def _explain(
     one: Pattern, found: Sequence[Pattern], known: Decisions, chances: Chances | None,
     days: pl.DataFrame, learned: tuple[Decisions, Any] | None,
-    fit: Callable[[Any], Any] | None, asked: Sequence[str] | None, seed: int,
+    fit: Callable[[Any], Any] | None, asked: Sequence[str] | None, told: list[Any], seed: int,
 ) -> tuple[pl.DataFrame, ...]:  # fmt: skip
     key = _key(one, known)
     option = key["option"]
@@ -426,6 +428,8 @@ def _explain(
             and other.place == one.place and other.cell != one.cell]  # fmt: skip
     pairs = paired(known, one.calendar, one.cell, others=same, seed=seed)
     by_model = None if chances is None else carried(chances, pairs, known, one.place, seed=seed)
+    if by_model is not None:
+        told.append(words.reproduced(key, by_model.total, one.contrast.effect))
     carriers = _carriers(key, one, known, by_model, days, option, seed)
     names = list(asked or carriers.filter("carries")["feature"])
     if asked:

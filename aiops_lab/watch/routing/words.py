@@ -15,11 +15,20 @@ Row = dict[str, Any]
 AS_OTHERS = "carriers as on other days"
 WEEKS = 4
 POINT = 0.005
+CLOSE = (0.7, 1.3)
 
 
 def without(day: dt.date) -> str:
     """What was tried: the model fitted again."""
     return f"fitted again without {day:%A} {day.day} {day:%B %Y}"
+
+
+def reproduced(key: Row, modelled: float, seen: float) -> tuple[str, str, str]:
+    """A check: how much of a pattern the model makes at all."""
+    part = modelled / seen if seen else 0.0
+    made, whole = change(modelled, share=True), change(seen, share=True)
+    said = f"the model makes {made} of the {whole} seen for {key['option']} in {key['phase']}"
+    return "model", "ok" if CLOSE[0] <= part <= CLOSE[1] else "warn", said
 
 
 def verdict(
