@@ -1,4 +1,4 @@
-"""What one answer shows: its length, its form, its tone, and whether it declines."""
+"""What one answer shows: its length, form, tone and language, and whether it declines."""
 
 from aiops_lab.measures.json_text import repair_json
 from aiops_lab.measures.measure import MEASURES, Measure, measure

@@ -13,6 +13,7 @@ import polars as pl
 from aiops_lab.errors import BadSettings, Unrepairable
 from aiops_lab.measures.defects import json_defect, yaml_defect
 from aiops_lab.measures.json_text import MOST_REPAIRED, json_valid, repair_json
+from aiops_lab.measures.language import language
 from aiops_lab.measures.refusal import refusal
 from aiops_lab.measures.yaml_text import repair_yaml, yaml_valid
 
@@ -196,5 +197,6 @@ MEASURES = {
             )
         ),
         Measure("tone", "tone", "-1 to 1", 1, False, False, _tone),
+        Measure("language", "language", "code", 1, False, False, _distinct(language, pl.String)),
     )
 }  # fmt: skip

@@ -20,7 +20,7 @@ def test_each_measure_says_what_it_is() -> None:
         name == one.name and one.label and one.version >= 1 for name, one in MEASURES.items()
     )
     assert [name for name, one in MEASURES.items() if not one.cheap] == [
-        "repetition", "json_defect", "yaml_defect", "tone",
+        "repetition", "json_defect", "yaml_defect", "tone", "language",
     ]  # fmt: skip
     found = measure(TEXTS, MEASURES)
     for name, one in MEASURES.items():
