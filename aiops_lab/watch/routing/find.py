@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
@@ -227,10 +229,11 @@ def find_routing_shifts(
     if large and known.features:
         chances = _chances(model, known, logged, told, seed)
         learned = _training(decisions, training, known, timezone)
-        for one in large:
-            explained.add(
-                _explain(one, found, known, chances, days, learned, fit, carriers, told, seed)
-            )
+        with threadpool_limits(1):  # a model is asked for a thousand rows at a time
+            for one in large:
+                explained.add(
+                    _explain(one, found, known, chances, days, learned, fit, carriers, told, seed)
+                )
     elif large:
         told.append(("features", "warn", "no feature was logged: nothing can be said of carriers"))
     carrying, between, origin, tried, beliefs = explained.frames()
@@ -520,7 +523,9 @@ def _tried(
               counterfactual(chances, pairs, known, place, names, seed=seed))]  # fmt: skip
     if fit is not None and learned is not None and origin.height:
         day = origin["day"][0]
-        again = chances_of(fit(_given(learned, day)), known)
+        with threadpool_limits(os.cpu_count()):
+            fitted = fit(_given(learned, day))
+        again = chances_of(fitted, known)
         tried.append((words.without(day), counterfactual(chances, pairs, known, place, names,
                                                          seed=seed, again=again)))  # fmt: skip
     return tried

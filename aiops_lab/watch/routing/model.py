@@ -18,6 +18,7 @@ Chances = Callable[[pl.DataFrame], Floats]
 LARGEST = 100_000
 """Rows given to a model at once."""
 NAMES = ("feature_names_in_", "feature_name_", "feature_names")
+UNKNOWN, MOST = "", 200
 ROWS, TREES = 20_000, 100
 """What an imitation is learned from, and how large it is."""
 
@@ -165,11 +166,12 @@ def imitation(decisions: Decisions, seed: int = 0) -> tuple[Chances, float]:
 
     rows = decisions.rows.sample(min(2 * ROWS, decisions.rows.height), seed=seed, shuffle=True)
     codes = _codes(decisions)
-    texts = [name in codes for name in decisions.features]
+    used = [c for c in decisions.features if rows.head(rows.height // 2)[c].n_unique() > 1]
+    texts = [name in codes for name in used]
     number = {option: i for i, option in enumerate(decisions.options)}
     which = rows["chosen"].replace_strict(number, return_dtype=pl.Int64).to_numpy()
     half = rows.height // 2
-    matrix = _matrix(rows, decisions, codes)
+    matrix = _matrix(rows, used, codes)
     settings: dict[str, Any] = {
         "categorical_features": texts if any(texts) else None, "early_stopping": False,
     }  # fmt: skip
@@ -180,7 +182,7 @@ def imitation(decisions: Decisions, seed: int = 0) -> tuple[Chances, float]:
     trees.fit(matrix[:half], which[:half])
 
     def chances(frame: pl.DataFrame) -> Floats:
-        told = trees.predict_proba(_matrix(frame, decisions, codes))
+        told = trees.predict_proba(_matrix(frame, used, codes))
         found = np.zeros((frame.height, len(number)))
         found[:, np.asarray(trees.classes_)] = np.asarray(told)
         return found
@@ -193,21 +195,23 @@ def imitation(decisions: Decisions, seed: int = 0) -> tuple[Chances, float]:
 
 
 def _codes(decisions: Decisions) -> dict[str, dict[Any, float]]:
-    """Texts as numbers: the commonest 200 of each feature."""
+    """Texts as numbers: the commonest of each feature; that there is none is one of them."""
     found = {}
     for name in decisions.features:
         values = decisions.rows[name]
         if not values.dtype.is_numeric() and values.dtype != pl.Boolean:
-            common = values.cast(pl.String).drop_nulls().value_counts(sort=True).head(200)
-            found[name] = {value: float(i) for i, value in enumerate(common[name])}
+            told = values.cast(pl.String).fill_null(UNKNOWN).alias(name)
+            common = told.value_counts(sort=True).sort("count", name, descending=[True, False])
+            found[name] = {value: float(i) for i, value in enumerate(common[name].head(MOST))}
     return found
 
 
-def _matrix(frame: pl.DataFrame, decisions: Decisions, codes: dict[str, Any]) -> Floats:
+def _matrix(frame: pl.DataFrame, used: Sequence[str], codes: dict[str, Any]) -> Floats:
     return frame.select(
-        pl.col(name).cast(pl.String).replace_strict(codes[name], default=None,
-                                                    return_dtype=pl.Float64)
+        pl.col(name).cast(pl.String).fill_null(UNKNOWN).replace_strict(
+            codes[name], default=None, return_dtype=pl.Float64
+        )
         if name in codes
         else pl.col(name).cast(pl.Float64)
-        for name in decisions.features
+        for name in used
     ).to_numpy()  # fmt: skip

@@ -161,10 +161,11 @@ def _clearest(
             told.append((float(fold.f[0]), each, fold.t[0]))
     if not told:
         return None
-    most, best, _ = max(told, key=lambda one: one[0])
+    top = max(told, key=lambda one: one[0])
     # a pattern of 7 days is one of 14 and of 21 too
-    same = [one for one in told if best.length % one[1].length == 0 and one[0] >= MULTIPLE * most]
-    _, each, t = min(same, key=lambda one: one[1].length)
+    parts = [one for one in told if one[1].length < top[1].length
+             and top[1].length % one[1].length == 0 and one[0] >= MULTIPLE * top[0]]  # fmt: skip
+    _, each, t = min(parts, key=lambda one: one[1].length, default=top)
     cells, p_values = [], []
     for _ in range(MOST):
         cell = int(np.nanargmax(np.abs(t)))
