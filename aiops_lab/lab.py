@@ -43,7 +43,7 @@ from aiops_lab.wording import listing
 
 SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
-TRAFFIC: tuple[str, ...] = tuple(name for name in ("traffic", "spans") if name in SCHEMAS)
+TRAFFIC = ("traffic", "spans", "decisions")
 PINNED = re.compile(r"(.+)@(\d+)")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
 
