@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
     from aiops_lab.watch.changes import git_changes
     from aiops_lab.watch.judged_days import judged_days
+    from aiops_lab.watch.routing.attributions import attribute_decisions, mean_attributions
     from aiops_lab.watch.routing.demo import demo_router
     from aiops_lab.watch.routing.find import RoutingShifts, find_routing_shifts
     from aiops_lab.watch.shifts import Shifts, detect_shifts
@@ -50,6 +51,7 @@ __all__ = [
     "RoutingShifts",
     "Shifts",
     "Verdict",
+    "attribute_decisions",
     "changed_texts",
     "compare_runs",
     "demo_lab",
@@ -62,6 +64,7 @@ __all__ = [
     "judged_days",
     "learn_refusals",
     "lexical_support",
+    "mean_attributions",
     "measure",
     "next_edition",
     "open_lab",
@@ -93,6 +96,7 @@ _HOMES = {
     "RoutingShifts": "watch.routing.find",
     "Shifts": "watch.shifts",
     "Verdict": "verdict",
+    "attribute_decisions": "watch.routing.attributions",
     "changed_texts": "watch.texts",
     "charts": "charts",
     "compare_runs": "ship.compare",
@@ -106,6 +110,7 @@ _HOMES = {
     "judged_days": "watch.judged_days",
     "learn_refusals": "measures.learned",
     "lexical_support": "measures.support",
+    "mean_attributions": "watch.routing.attributions",
     "measure": "measures",
     "next_edition": "ship.retrieval.editions",
     "open_lab": "lab",

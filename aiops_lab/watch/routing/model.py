@@ -63,7 +63,7 @@ def _asked(model: Any, decisions: Decisions) -> Chances:
             f"a model is a function, or has predict_proba or predict; this is a "
             f"{type(model).__name__}"
         )
-    columns = _columns(model, decisions)
+    columns = columns_of(model, decisions)
     forms = dict.fromkeys((_form(decisions.native), "pandas", "array"))
     taken: list[str] = []
 
@@ -82,7 +82,7 @@ def _asked(model: Any, decisions: Decisions) -> Chances:
     return ask
 
 
-def _columns(model: Any, decisions: Decisions) -> list[str]:
+def columns_of(model: Any, decisions: Decisions) -> list[str]:
     """The columns that a model wants, if it says so; else the features and the context."""
     for name in NAMES:
         said: Any = getattr(model, name, None)
