@@ -209,6 +209,8 @@ def mean_attributions(
         the columns `by`, option, feature, n, mean, error (standard, of the decisions drawn).
     """
     known = read_decisions(decisions, timezone=timezone)
+    if "hour" in by and "hour" not in known.rows.columns:
+        known.rows.insert_column(-1, known.rows["at"].dt.hour().alias("hour"))
     if missing := [name for name in by if name not in known.rows.columns]:
         raise BadSettings(f"no column {missing[0]!r}; there are {listing(known.rows.columns, 12)}")
     rows = read_attributions(attributions, known).join(

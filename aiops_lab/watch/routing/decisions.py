@@ -32,7 +32,7 @@ MOST_OPTIONS = 50
 class Decisions:
     """Decisions in the order of time.
 
-    `rows` has decision_id, at (local time), day, hour, chosen, outcome (1 as wanted, 0 not, null
+    `rows` has decision_id, at (local time), day, chosen, outcome (1 as wanted, 0 not, null
     unknown) and the features and context; `native` is the library that the frame came from.
     """
 
@@ -100,7 +100,7 @@ def read_decisions(
             f"{len(options)} options were chosen; at most {MOST_OPTIONS} can be told apart: put "
             "rare ones together"
         )
-    kept = ["decision_id", "at", "day", "hour", "chosen", "outcome", *own, *context]
+    kept = ["decision_id", "at", "day", "chosen", "outcome", *own, *context]
     return Decisions(
         rows.select([*dict.fromkeys(kept)]), options, own, tuple(context), native, checks
     )
@@ -137,20 +137,12 @@ def _timed(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
     if "decision_id" not in frame.columns:
         frame = frame.with_row_index("decision_id")
     at = moments(frame["at"]).dt.convert_time_zone(zone)
-    rows = frame.with_columns(
-        pl.col("decision_id", "chosen").cast(pl.String),
-        at=at,
-        day=at.dt.date(),
-        clock=at.dt.hour().cast(pl.Int64),
+    outcome = pl.lit(None, pl.Float64)
+    if "outcome" in frame.columns:
+        outcome = pl.col("outcome").cast(pl.Float64, strict=False)
+    return frame.with_columns(
+        pl.col("decision_id", "chosen").cast(pl.String), at=at, day=at.dt.date(), outcome=outcome
     )
-    hour = "hour" if "hour" not in frame.columns else None
-    outcome = (
-        pl.col("outcome").cast(pl.Float64, strict=False)
-        if "outcome" in frame.columns
-        else pl.lit(None, pl.Float64)
-    )
-    rows = rows.with_columns(outcome=outcome)
-    return rows.with_columns(hour=pl.col("clock")) if hour else rows
 
 
 def _features(
@@ -158,7 +150,7 @@ def _features(
     context: Sequence[str],
 ) -> tuple[str, ...]:  # fmt: skip
     scores = {f"score_{option}" for option in options} | {f"score.{option}" for option in options}
-    mine = {*KNOWN, "day", "clock", *scores, *context}
+    mine = {*KNOWN, "day", *scores, *context}
     if features is not None:
         for name in (*features, *context):
             if name not in rows.columns:

@@ -1,0 +1,111 @@
+"""Attributions: exact for linear models, sampled with an honest error, read long and wide."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import aiops_lab as al
+from aiops_lab.errors import BadSettings
+from aiops_lab.stats.shapley import shared, together
+
+NAMES = ["x", "y", "z"]
+
+
+def decisions(count: int = 600, seed: int = 0) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(count, 3))
+    chosen = np.where(random.random(count) < 1 / (1 + np.exp(-2 * values[:, 0])), "b", "a")
+    start = dt.datetime(2026, 5, 4)
+    return pl.DataFrame({
+        "decision_id": [f"d{n}" for n in range(count)],
+        "at": [start + dt.timedelta(hours=n) for n in range(count)], "chosen": chosen,
+        **dict(zip(NAMES, values.T, strict=True)),
+    })  # fmt: skip
+
+
+def test_a_linear_models_attributions_are_exact() -> None:
+    given = decisions()
+    matrix = given.select(NAMES).to_numpy()
+    model = LogisticRegression().fit(matrix, given["chosen"])
+    found = al.attribute_decisions(given, model, per_day=None)
+    second = found.filter(option="b")["attribution"].to_numpy().reshape(-1, 3)
+    assert second == pytest.approx((matrix - matrix.mean(axis=0)) * model.coef_, abs=1e-12)
+    first = found.filter(option="a")["attribution"].to_numpy()
+    assert first == pytest.approx(-second.ravel(), abs=1e-12)
+
+
+def test_sampled_means_lie_within_their_error_of_the_exact_ones() -> None:
+    given = decisions(2400)
+    matrix = given.select(NAMES).to_numpy()
+    model = LogisticRegression().fit(matrix, given["chosen"])
+
+    def black_box(frame: pl.DataFrame) -> Any:
+        return model.predict_proba(frame.select(NAMES).to_numpy())
+
+    exact = al.mean_attributions(al.attribute_decisions(given, model, per_day=None), given)
+    sampled = al.mean_attributions(al.attribute_decisions(given, black_box, per_day=None), given)
+    both = exact.join(sampled, on=["day", "option", "feature"], suffix="_sampled")
+    assert both.height == 100 * 2 * 3
+    # the sampled error holds the spread of the decisions too; what differs is the background
+    off = (both["mean_sampled"] - both["mean"]) / both["error_sampled"]
+    assert (off.abs() <= 3).mean() >= 0.98
+
+
+def test_attributions_of_a_decision_add_up_to_its_log_odds_against_another() -> None:
+    given = decisions(50)
+
+    def model(frame: pl.DataFrame) -> Any:
+        odds = frame["x"].to_numpy() * frame["y"].to_numpy()
+        return 1 / (1 + np.exp(-odds))
+
+    nothing = pl.DataFrame({name: [0.0] for name in NAMES})
+    found = al.attribute_decisions(given, model, background=nothing, per_day=None)
+    own = found.filter(option="a").group_by("decision_id", maintain_order=True).agg(
+        pl.col("attribution").sum()
+    )  # fmt: skip
+    assert own["attribution"].to_numpy() == pytest.approx((given["x"] * given["y"]).to_numpy())
+    by = found.filter(option="a").group_by("feature").agg(pl.col("attribution").abs().max())
+    assert dict(by.iter_rows())["z"] < 1e-9
+
+
+def test_means_are_told_by_segment_and_with_their_error() -> None:
+    given = decisions().with_columns(kind=pl.when(pl.col("x") > 0).then(pl.lit("up")))
+    found = al.attribute_decisions(given, lambda f: 1 / (1 + np.exp(-f["x"].to_numpy())),
+                                   features=NAMES)  # fmt: skip
+    means = al.mean_attributions(found, given, by=["kind"]).filter(option="a", feature="x")
+    assert means.sort("mean")["kind"].to_list() == [None, "up"]
+    assert (means["error"] > 0).all()
+    with pytest.raises(BadSettings, match="no column 'moon'"):
+        al.mean_attributions(found, given, by=["moon"])
+
+
+def test_tables_that_are_no_attributions_are_told() -> None:
+    given = decisions()
+    for wrong, said in (
+        (pl.DataFrame({"x": [1.0]}), "decision_id"),
+        (pl.DataFrame({"decision_id": ["d1"], "moon": [1.0]}), "a column for each feature"),
+        (pl.DataFrame({"decision_id": ["q"], "x": [1.0]}), "is one of the decisions"),
+    ):
+        with pytest.raises(BadSettings, match=said):
+            al.find_routing_shifts(given, wrong)
+
+
+def test_any_number_of_orders_is_exact_in_the_sum() -> None:
+    random = np.random.default_rng(3)
+    table = random.normal(size=(2**6, 40))
+
+    def worth(mask: Any) -> Any:
+        return table[int(np.packbits(mask, bitorder="little")[0])]
+
+    for orders in (2, 12):
+        found = shared(worth, 6, orders)
+        assert found.rows.sum(axis=1) == pytest.approx(table[63] - table[0], abs=1e-12)
+        assert found.total == pytest.approx(table[63] - table[0])
+    assert together(lambda mask: np.array([float(mask[0] and mask[1])]), 3, (0, 1)) == 1.0
+    assert together(lambda mask: np.array([float(mask[0]) + mask[1]]), 3, (0, 1)) == 0.0
