@@ -304,3 +304,27 @@ def test_the_choices_of_a_router_of_models_are_read_from_traffic(tmp_path: Path)
     lab.ingest(calls, format="calls")
     result = find_routing_shifts(lab, periods=[7])
     assert result.top["phase"] == "Tuesday" and result.carriers["feature"][0] == "slice"
+
+
+def test_a_feature_may_be_called_day_and_training_rows_need_no_id() -> None:
+    given = rows().with_columns(day=pl.col("at").dt.weekday())
+    seen = []
+
+    def fit(training: pd.DataFrame) -> Any:
+        seen.append(training)
+        return lambda frame: np.where(np.asarray(frame["day"]) > 9, 0.2, 0.6)
+
+    learned = rows(days=28, seed=4, outcome=1).sample(fraction=1, shuffle=True, seed=1)
+    learned = learned.with_columns(
+        outcome=pl.when(pl.col("at").dt.date() == dt.date(2026, 3, 10)).then(0).otherwise(1),
+        day=pl.col("at").dt.weekday(),
+    ).drop("decision_id")  # fmt: skip
+    result = find_routing_shifts(
+        given, model=lambda frame: np.where(np.asarray(frame["day"]) == 2, 0.2, 0.6), fit=fit,
+        training=pd.DataFrame(learned.to_dict(as_series=False)), periods=[7],
+    )  # fmt: skip
+    assert result.carriers["feature"][0] == "day"
+    assert result.origin["day"][0] == dt.date(2026, 3, 10)
+    assert result.counterfactual["removed"].to_list() == pytest.approx([1.0, 1.0])
+    assert dt.date(2026, 3, 10) not in {at.date() for at in seen[0]["at"]}
+    assert len(seen[0]) == 27 * 40

@@ -13,7 +13,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import Bools, Floats
 from aiops_lab.stats.shapley import shared
-from aiops_lab.watch.routing.decisions import Decisions, read_decisions
+from aiops_lab.watch.routing.decisions import DAY, Decisions, read_decisions
 from aiops_lab.watch.routing.model import chances_of, columns_of
 from aiops_lab.wording import figure, listing
 
@@ -113,7 +113,7 @@ def attribute_decisions(
     0.0
     """
     known = read_decisions(decisions, features=features, context=context, timezone=timezone)
-    drawn = pl.int_range(pl.len()).shuffle(seed).over("day")
+    drawn = pl.int_range(pl.len()).shuffle(seed).over(DAY)
     own = known.rows if per_day is None else known.rows.filter(drawn < per_day)
     exact = exact_attributions(model, known, own)
     if exact is not None:
@@ -209,12 +209,15 @@ def mean_attributions(
         the columns `by`, option, feature, n, mean, error (standard, of the decisions drawn).
     """
     known = read_decisions(decisions, timezone=timezone)
-    if "hour" in by and "hour" not in known.rows.columns:
-        known.rows.insert_column(-1, known.rows["at"].dt.hour().alias("hour"))
-    if missing := [name for name in by if name not in known.rows.columns]:
-        raise BadSettings(f"no column {missing[0]!r}; there are {listing(known.rows.columns, 12)}")
+    told = known.rows.with_columns(
+        expression.alias(name)
+        for name, expression in (("day", pl.col(DAY)), ("hour", pl.col("at").dt.hour()))
+        if name not in known.features
+    )
+    if missing := [name for name in by if name not in told.columns]:
+        raise BadSettings(f"no column {missing[0]!r}; there are {listing(told.columns, 12)}")
     rows = read_attributions(attributions, known).join(
-        known.rows.select("decision_id", *by), on="decision_id"
+        told.select("decision_id", *by), on="decision_id"
     )
     value = pl.col("attribution")
     return (
@@ -233,7 +236,7 @@ def daily_attributions(attributions: pl.DataFrame, decisions: Decisions) -> pl.D
         day, metric (attribution), slice (option=..., feature=...), option, feature, n, sum,
         sum_squares: what `aiops_lab.detect_shifts` watches.
     """
-    rows = attributions.join(decisions.rows.select("decision_id", "day"), on="decision_id")
+    rows = attributions.join(decisions.rows.select("decision_id", day=DAY), on="decision_id")
     return (
         rows.group_by("day", "option", "feature")
         .agg(n=pl.len(), sum=pl.col("attribution").sum(),

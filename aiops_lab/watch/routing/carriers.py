@@ -15,7 +15,7 @@ import polars as pl
 
 from aiops_lab.stats.calendar import Bools, Calendar, Floats, Integers
 from aiops_lab.stats.shapley import Shared, Worth, shared, together
-from aiops_lab.watch.routing.decisions import Decisions
+from aiops_lab.watch.routing.decisions import DAY, Decisions
 from aiops_lab.watch.routing.model import Chances
 
 PAIRS = 1_000
@@ -53,7 +53,7 @@ class Carried:
 
 def times_of(decisions: Decisions, calendar: Calendar) -> Integers:
     """The time of each decision among those of a calendar: its day, or its hour."""
-    day = (decisions.rows["day"] - decisions.days[0]).dt.total_days().to_numpy()
+    day = (decisions.rows[DAY] - decisions.days[0]).dt.total_days().to_numpy()
     if len(calendar.cells) == len(decisions.days):
         return day
     return day * 24 + decisions.rows["at"].dt.hour().cast(pl.Int64).to_numpy()

@@ -20,6 +20,8 @@ from aiops_lab.stats.calendar import Floats, Integers
 from aiops_lab.wording import listing
 
 KNOWN = ("decision_id", "at", "chosen", "score", "outcome", "split")
+DAY = "at: day"
+"""The local day of a decision: called so that it is no feature of anyone's."""
 TRAIN = "train"
 """The `split` of rows that a model learned from; all others are decisions."""
 ROUTER = ("model_served", "model_requested")
@@ -32,7 +34,7 @@ MOST_OPTIONS = 50
 class Decisions:
     """Decisions in the order of time.
 
-    `rows` has decision_id, at (local time), day, chosen, outcome (1 as wanted, 0 not, null
+    `rows` has decision_id, at (local time), its day, chosen, outcome (1 as wanted, 0 not, null
     unknown) and the features and context; `native` is the library that the frame came from.
     """
 
@@ -46,7 +48,7 @@ class Decisions:
     @property
     def days(self) -> list[dt.date]:
         """All days from the first to the last, those without decisions too."""
-        first, last = self.rows["day"][0], self.rows["day"][-1]
+        first, last = self.rows[DAY][0], self.rows[DAY][-1]
         return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
     def only(self, keep: pl.Expr) -> Decisions:
@@ -100,7 +102,7 @@ def read_decisions(
             f"{len(options)} options were chosen; at most {MOST_OPTIONS} can be told apart: put "
             "rare ones together"
         )
-    kept = ["decision_id", "at", "day", "chosen", "outcome", *own, *context]
+    kept = ["decision_id", "at", DAY, "chosen", "outcome", *own, *context]
     return Decisions(
         rows.select([*dict.fromkeys(kept)]), options, own, tuple(context), native, checks
     )
@@ -141,7 +143,10 @@ def _timed(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
     if "outcome" in frame.columns:
         outcome = pl.col("outcome").cast(pl.Float64, strict=False)
     return frame.with_columns(
-        pl.col("decision_id", "chosen").cast(pl.String), at=at, day=at.dt.date(), outcome=outcome
+        pl.col("decision_id", "chosen").cast(pl.String),
+        at=at,
+        outcome=outcome,
+        **{DAY: at.dt.date()},
     )
 
 
@@ -150,7 +155,7 @@ def _features(
     context: Sequence[str],
 ) -> tuple[str, ...]:  # fmt: skip
     scores = {f"score_{option}" for option in options} | {f"score.{option}" for option in options}
-    mine = {*KNOWN, "day", *scores, *context}
+    mine = {*KNOWN, DAY, *scores, *context}
     if features is not None:
         for name in (*features, *context):
             if name not in rows.columns:
@@ -187,13 +192,13 @@ class Shares:
 
 def daily_shares(decisions: Decisions) -> Shares:
     """The share of each option on each day, from the first day to the last."""
-    day = (decisions.rows["day"] - decisions.days[0]).dt.total_days().to_numpy()
+    day = (decisions.rows[DAY] - decisions.days[0]).dt.total_days().to_numpy()
     return _shares(decisions, day, len(decisions.days))
 
 
 def hourly_shares(decisions: Decisions) -> Shares:
     """The share of each option in each hour of the local clock, 24 a day."""
-    day = (decisions.rows["day"] - decisions.days[0]).dt.total_days().to_numpy()
+    day = (decisions.rows[DAY] - decisions.days[0]).dt.total_days().to_numpy()
     hours = decisions.rows["at"].dt.hour().cast(pl.Int64).to_numpy()
     return _shares(decisions, day * 24 + hours, len(decisions.days) * 24)
 

@@ -31,6 +31,7 @@ from aiops_lab.watch.routing.carriers import (
     paired,
 )
 from aiops_lab.watch.routing.decisions import (
+    DAY,
     TRAIN,
     Decisions,
     daily_shares,
@@ -536,16 +537,15 @@ def _given(learned: tuple[Decisions, Any], day: Any) -> Any:
     import narwhals as nw
 
     read, given = learned
-    kept = read.rows.filter(pl.col("day") != day)
+    kept = read.rows.filter(pl.col(DAY) != day)
     if given is None:
         return kept
     frame = nw.from_native(given)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
-    if "decision_id" not in frame.columns:
-        return frame.filter(read.rows["day"].ne(day).to_list()).to_native()
-    ids = kept["decision_id"].to_list()
-    return frame.filter(nw.col("decision_id").cast(nw.String).is_in(ids)).to_native()
+    own = frame["decision_id"].to_list() if "decision_id" in frame.columns else range(len(frame))
+    ids = set(kept["decision_id"])
+    return frame.filter([str(each) in ids for each in own]).to_native()
 
 
 def _beliefs(

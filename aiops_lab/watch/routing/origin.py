@@ -10,7 +10,7 @@ from scipy import special
 
 from aiops_lab.stats.calendar import Floats
 from aiops_lab.watch.routing.carriers import Pairs
-from aiops_lab.watch.routing.decisions import Decisions
+from aiops_lab.watch.routing.decisions import DAY, Decisions
 
 ORIGIN = pl.Schema(
     {
@@ -56,7 +56,7 @@ def origin_days(
         return pl.DataFrame(schema=ORIGIN)
     alike = likeness(rows, carriers, pairs)
     failed = 1 - rows["outcome"].to_numpy().clip(0, 1)
-    days, place = np.unique(rows["day"].to_numpy(), return_inverse=True)
+    days, place = np.unique(rows[DAY].to_numpy(), return_inverse=True)
     n = np.bincount(place)
     counts = np.bincount(place, failed)
     usual = failed.mean()
