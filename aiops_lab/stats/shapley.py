@@ -86,6 +86,40 @@ def shared(worth: Worth, players: int, orders: int = 12, seed: int = 0) -> Share
     return Shared(found / (2 * pairs), every - none)
 
 
+def sampled(worth: Worth, rows: int, players: int, orders: int = 2, seed: int = 0) -> Shared:
+    """Share each row's worth with orders of its own, so that means of rows average them too.
+
+    Parameters
+    ----------
+    worth
+        Takes a mask of shape (rows, players).
+    orders
+        Orders for each row; rounded up to an even number.
+
+    Examples
+    --------
+    >>> found = sampled(lambda mask: mask @ np.array([1.0, 2.0]), 3, 2)
+    >>> found.rows.tolist()
+    [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+    """
+    random = np.random.default_rng(seed)
+    place = np.arange(rows)
+    none = np.asarray(worth(np.zeros((rows, players), bool)), float)
+    every = np.asarray(worth(np.ones((rows, players), bool)), float)
+    found = np.zeros((rows, players, *none.shape[1:]))
+    pairs = -(-orders // 2)
+    for _ in range(pairs):
+        drawn = np.argsort(random.random((rows, players)), axis=1)
+        for order in (drawn, drawn[:, ::-1]):
+            mask, before = np.zeros((rows, players), bool), none
+            for step in range(players):
+                mask[place, order[:, step]] = True
+                after = every if step == players - 1 else np.asarray(worth(mask), float)
+                found[place, order[:, step]] += after - before
+                before = after
+    return Shared(found / (2 * pairs), every - none)
+
+
 def together(worth: Worth, players: int, pair: tuple[int, int]) -> float:
     """What two players add beyond what each adds alone, half with none of the others there, half
     with all (a Shapley interaction of two orders): above 0 they need each other."""

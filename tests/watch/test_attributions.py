@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 import aiops_lab as al
 from aiops_lab.errors import BadSettings
-from aiops_lab.stats.shapley import shared, together
+from aiops_lab.stats.shapley import sampled, shared, together
 
 NAMES = ["x", "y", "z"]
 
@@ -107,5 +107,9 @@ def test_any_number_of_orders_is_exact_in_the_sum() -> None:
         found = shared(worth, 6, orders)
         assert found.rows.sum(axis=1) == pytest.approx(table[63] - table[0], abs=1e-12)
         assert found.total == pytest.approx(table[63] - table[0])
+    powers = 2 ** np.arange(6)
+    whole = sampled(lambda mask: table[mask @ powers, np.arange(40)], 40, 6, 400)
+    assert whole.rows.sum(axis=1) == pytest.approx(table[63] - table[0], abs=1e-12)
+    assert whole.rows == pytest.approx(shared(worth, 6, 400).rows, abs=0.5)
     assert together(lambda mask: np.array([float(mask[0] and mask[1])]), 3, (0, 1)) == 1.0
     assert together(lambda mask: np.array([float(mask[0]) + mask[1]]), 3, (0, 1)) == 0.0

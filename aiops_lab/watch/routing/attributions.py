@@ -12,7 +12,7 @@ from scipy import special
 from aiops_lab.errors import BadSettings
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import Bools, Floats
-from aiops_lab.stats.shapley import shared
+from aiops_lab.stats.shapley import sampled
 from aiops_lab.watch.routing.decisions import DAY, Decisions, read_decisions
 from aiops_lab.watch.routing.model import chances_of, columns_of
 from aiops_lab.wording import figure, listing
@@ -128,11 +128,14 @@ def attribute_decisions(
     log_odds = not np.isin(chances(own.head(1000)), (0.0, 1.0)).all()
 
     def worth(mask: Bools) -> Floats:
-        moved = [name for name, there in zip(names, mask, strict=True) if there]
-        said = chances(own.with_columns(beside[name] for name in names if name not in moved))
+        mixed = own.with_columns(
+            own[name].zip_with(pl.Series(mask[:, place]), beside[name])
+            for place, name in enumerate(names)
+        )
+        said = chances(mixed)
         return special.logit(np.clip(said, FAR, 1 - FAR)) if log_odds else said
 
-    found = shared(worth, len(names), orders, seed).rows
+    found = sampled(worth, own.height, len(names), orders, seed).rows
     return _long(own, names, {each: found[:, :, n] for n, each in enumerate(known.options)})
 
 
