@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 import polars as pl
 
@@ -112,10 +110,13 @@ def waterfall(result: RoutingShifts) -> Picture:
             at += by
         bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", share(top["on"])))
         axis = f"share of {short_name(top['option'])} (%)"
-        subtitle = (f"From the share otherwise to the share {when(top)}, in points. Blue: carries it; amber: "
-                    "seen in the decisions, but not in the model")  # fmt: skip
+        subtitle = (
+            f"From the share otherwise to the share {when(top)}, in points. Blue: carries it; "
+        )
+        subtitle += "amber: seen in the decisions, but not in the model"
     for place, bar in enumerate(bars):
-        bar["place"] = place
+        if any(bar["name"] == other["name"] for other in bars[:place]):
+            bar["name"] += "\u00a0"  # a feature that is called as an end is
     ends = [0.0, *(bar[side] for bar in bars for side in ("low", "high"))]
     room = 0.22 * (max(ends) - min(ends) or 1.0)
     domain = [min(ends) * 1.02, max(ends) + room]
@@ -126,8 +127,8 @@ def waterfall(result: RoutingShifts) -> Picture:
     x = alt.X("low:Q", title=axis, scale=alt.Scale(domain=domain, nice=False))
     layers = [
         base.mark_bar().encode(
-            x=x, x2="high:Q", tooltip=[alt.Tooltip("name:N", title=" "),
-                                       alt.Tooltip("told:N", title="adds")],
+            x=x, x2="high:Q", tooltip=[alt.Tooltip("name:N", title="what"),
+                                       alt.Tooltip("told:N", title="figure")],
             color=alt.Color("kind:N", legend=None, scale=alt.Scale(
                 domain=list(kinds), range=list(kinds.values()))),
         ),
@@ -260,7 +261,7 @@ def counterfactual(result: RoutingShifts) -> Picture:
         alt.Tooltip("what:N", title="tried"),
         alt.Tooltip("before:Q", title="before (points)", format="+.1f"),
         alt.Tooltip("after:Q", title="after (points)", format="+.1f"),
-        alt.Tooltip("told:N", title=" "), alt.Tooltip("ends:N", title="95 % interval"),
+        alt.Tooltip("told:N", title="so much"), alt.Tooltip("ends:N", title="95 % interval"),
     ]  # fmt: skip
     ends = [0.0, *(row[side] for row in rows for side in ("before", "after"))]
     room = 0.06 * (max(ends) - min(ends) or 1.0)

@@ -224,10 +224,12 @@ def _days(result: RoutingShifts, option: str | None) -> tuple[str, pl.DataFrame]
 def _undrawn(result: RoutingShifts, option: str, days: pl.DataFrame) -> Cases | None:
     """What is said where a share cannot be drawn, or is always the same."""
     if not days.drop_nulls("share").height:
-        known = listing(result.series["option"].unique().sort())
-        return note(f"No decision could have gone to {option or 'any option'}; known: {known}.")
+        known = listing(map(short_name, result.series["option"].unique().sort()))
+        return note(
+            f"No decision could have gone to {short_name(option) or 'any option'}; known: {known}."
+        )
     if result.series["option"].n_unique() < 2:
-        return note(f"{option} was always chosen: there is no share to draw.")
+        return note(f"{short_name(option)} was always chosen: there is no share to draw.")
     return None
 
 
