@@ -104,7 +104,7 @@ def waterfall(result: RoutingShifts) -> Picture:
         at, bars = 100 * top["otherwise"], []
         bars.append(_bar("otherwise", 0.0, at, "end", figure(at / 100, share=True)))
         left = 100 * top["effect"] - sum(by for _, by, _ in steps)
-        steps.append(("not explained by the model", left, "left"))
+        steps.append(("not explained", left, "left"))
         for name, by, kind in steps:
             bars.append(_bar(name, at, at + by, kind, _points(by)))
             at += by
@@ -124,7 +124,8 @@ def waterfall(result: RoutingShifts) -> Picture:
     order = [bar["name"] for bar in bars]
     base = alt.Chart(pl.DataFrame(bars)).encode(
         y=alt.Y("name:N", sort=order, title=None, axis=alt.Axis(ticks=False)))  # fmt: skip
-    x = alt.X("low:Q", title=axis, scale=alt.Scale(domain=domain, nice=False))
+    x = alt.X("low:Q", title=axis, scale=alt.Scale(domain=domain, nice=False),
+              axis=alt.Axis(tickCount=6))  # fmt: skip
     layers = [
         base.mark_bar().encode(
             x=x, x2="high:Q", tooltip=[alt.Tooltip("name:N", title="what"),
@@ -226,7 +227,7 @@ def origin(result: RoutingShifts) -> Picture:
                      alt.Tooltip("z:Q", title="standard errors", format=".1f")],
         ),
         base.transform_filter("datum.first").mark_text(
-            align="left" if left else "right", dx=-4 if left else 4, dy=-14, color=CANDIDATE,
+            align="left" if left else "right", dx=-4 if left else 4, dy=-14,
         ).encode(text="told:N"),
     ]  # fmt: skip
     sure = first["p_value"] <= CLEAR
@@ -266,7 +267,8 @@ def counterfactual(result: RoutingShifts) -> Picture:
     ends = [0.0, *(row[side] for row in rows for side in ("before", "after"))]
     room = 0.06 * (max(ends) - min(ends) or 1.0)
     scale = alt.Scale(domain=[min(ends) - room, max(ends) + room], nice=False)
-    x = alt.X("before:Q", scale=scale, title="share then, minus the share otherwise (points)")
+    x = alt.X("before:Q", scale=scale, title="share then, minus the share otherwise (points)",
+              axis=alt.Axis(tickCount=6))  # fmt: skip
     layers = [
         base.mark_rule(strokeDash=[4, 4], color=BASELINE).encode(x=alt.datum(0)),
         base.mark_rule(strokeWidth=2, color=CANDIDATE).encode(x=x, x2="after:Q", tooltip=tooltip),

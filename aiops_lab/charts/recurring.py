@@ -123,7 +123,7 @@ def folded(result: RoutingShifts, option: str | None = None) -> Picture:
     )
     colour = alt.condition("datum.on", alt.value(CANDIDATE), alt.value(BASELINE))
     layers = [
-        alt.Chart(rows).mark_circle(size=36, opacity=0.45).encode(
+        alt.Chart(rows).mark_circle(size=36, opacity=0.6).encode(
             x=x, y=y, color=colour,
             tooltip=[alt.Tooltip("day:T", format="%A %-d %b %Y"),
                      alt.Tooltip("share:Q", title="share (%)", format=".1f"),

@@ -126,7 +126,7 @@ def test_the_waterfall_ends_at_the_share_that_was_seen(result: RoutingShifts) ->
     assert first["high"] == pytest.approx(100 * result.top["otherwise"])
     assert last["high"] == pytest.approx(100 * result.top["on"])
     assert [row["kind"] for row in steps[:2]] == ["carries", "carries"]
-    assert steps[-1]["name"] == "not explained by the model"
+    assert steps[-1]["name"] == "not explained"
     at = first["high"]
     for row in steps:  # each begins where the one before it ended
         ends = [row["low"], row["high"]]
