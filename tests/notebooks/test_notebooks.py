@@ -21,6 +21,7 @@ FOUND = {
     "explore_behaviour": "warn",
     "explore_runs": "warn",
     "ship_chunking_retrieval": "inconclusive",
+    "watch_attribution": "warn",
     "watch_behaviour": "warn",
     "ship_compare_runs": "warn",
     "ship_release_gate": "ok",

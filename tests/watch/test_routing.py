@@ -328,3 +328,8 @@ def test_a_feature_may_be_called_day_and_training_rows_need_no_id() -> None:
     assert result.counterfactual["removed"].to_list() == pytest.approx([1.0, 1.0])
     assert dt.date(2026, 3, 10) not in {at.date() for at in seen[0]["at"]}
     assert len(seen[0]) == 27 * 40
+
+
+def test_a_lab_without_decisions_says_so(tmp_path: Path) -> None:
+    result = find_routing_shifts(al.open_lab(tmp_path / "lab"))
+    assert result.verdict.status == "inconclusive" and "at and chosen" in result.verdict.next_step

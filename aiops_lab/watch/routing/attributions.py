@@ -20,6 +20,12 @@ from aiops_lab.wording import figure, listing
 LONG = pl.Schema(
     {"decision_id": pl.String, "option": pl.String, "feature": pl.String, "attribution": pl.Float64}
 )
+DAILY = pl.Schema(
+    {
+        "day": pl.Date, **dict.fromkeys(("metric", "slice", "option", "feature"), pl.String),
+        "n": pl.UInt32, "sum": pl.Float64, "sum_squares": pl.Float64,
+    }
+)  # fmt: skip
 PER_DAY = 100
 FAR = 1e-6
 """Chances nearer to 0 or 1 are taken for so much."""

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from aiops_lab.errors import BadSettings
+from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.result import Result
 from aiops_lab.stats.calendar import PERMUTATIONS, chance, contrast, detrended, folded
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.routing import words
 from aiops_lab.watch.routing.attributions import (
+    DAILY,
     additivity,
     attribution_series,
     daily_attributions,
@@ -215,10 +216,15 @@ def find_routing_shifts(
     'batch'
     """
     _check(level, least, margin, permutations)
-    known = read_decisions(decisions, features=features, context=context, timezone=timezone)
+    try:
+        known = read_decisions(decisions, features=features, context=context, timezone=timezone)
+    except NotComputable as error:
+        if not callable(getattr(decisions, "scan", None)):
+            raise
+        return _nothing(str(error))
     told = list(known.checks)
     logged = _logged(decisions, attributions, known)
-    days = pl.DataFrame()
+    days = pl.DataFrame(schema=DAILY)
     if logged is not None:
         days = daily_attributions(logged, known)
         if (said := additivity(logged, _scores(decisions), known.options)) is not None:
@@ -248,6 +254,16 @@ def find_routing_shifts(
     return RoutingShifts(
         words.verdict(patterns, carrying, origin, tried, settings), patterns, carrying, between,
         origin, tried, beliefs, _series(known), days, checks, settings,
+    )  # fmt: skip
+
+
+def _nothing(why: str) -> RoutingShifts:
+    """A lab without decisions is no error: a report of it says so."""
+    carrying, between, origin, tried, beliefs = _Explained().frames()
+    return RoutingShifts(
+        words.nothing(why), pl.DataFrame(schema=PATTERNS), carrying, between, origin, tried,
+        beliefs, pl.DataFrame(schema=SERIES), pl.DataFrame(schema=DAILY),
+        pl.DataFrame(schema=CHECKS), {"options": [], "decisions": 0},
     )  # fmt: skip
 
 
@@ -322,14 +338,14 @@ def _told(found: Sequence[Pattern], known: Decisions, least: float) -> pl.DataFr
         row = _key(one, known)
         c = one.contrast
         kept = c.values[c.since :]
-        own = _moments(one, known)
+        own = _otherwise(one, known)
         first = [_day(one, known, int(c.blocks[place])) for place in
                  (c.since, c.since_low, c.since_high)]  # fmt: skip
         effect = float(kept.mean()) if c.since else c.effect
         shift = effect - c.effect
         rows.append({
             **row, "effect": effect, "low": c.low + shift, "high": c.high + shift,
-            "p_value": one.p_value, "on": own + effect, "otherwise": own,
+            "p_value": one.p_value, "on": min(max(own + effect, 0.0), 1.0), "otherwise": own,
             "repetitions": len(c.values), **dict(zip(("since", "since_low", "since_high"), first,
                                                      strict=True)),
         })  # fmt: skip
@@ -343,7 +359,7 @@ def _key(one: Pattern, known: Decisions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _moments(one: Pattern, known: Decisions) -> float:
+def _otherwise(one: Pattern, known: Decisions) -> float:
     """The share outside of the pattern's cell."""
     hourly = one.calendar.name == HOUR
     shares = hourly_shares(known) if hourly else daily_shares(known)

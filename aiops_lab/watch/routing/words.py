@@ -23,6 +23,14 @@ def without(day: dt.date) -> str:
     return f"fitted again without {day:%A} {day.day} {day:%B %Y}"
 
 
+def nothing(why: str) -> Verdict:
+    """What is said of a lab without decisions."""
+    return Verdict(
+        "inconclusive", f"Cannot tell whether decisions follow a calendar: {why}.",
+        next_step="Ingest a table with the columns at and chosen, a row a decision.",
+    )  # fmt: skip
+
+
 def reproduced(key: Row, modelled: float, seen: float) -> tuple[str, str, str]:
     """A check: how much of a pattern the model makes at all."""
     part = modelled / seen if seen else 0.0
