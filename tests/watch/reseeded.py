@@ -39,7 +39,7 @@ class Demo:
     traffic: pl.DataFrame
     changes: pl.DataFrame
 
-    def daily(self) -> pl.DataFrame:
+    def daily(self, bins: object = None) -> pl.DataFrame:
         return self.days
 
     def scan(self, _: str) -> pl.LazyFrame:
