@@ -392,18 +392,13 @@ def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | No
     if fresh:
         (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
     lab.ingest(shipped("logs"), progress=progress)
-    traffic = folder / "traffic"
-    if not (traffic / "truth.json").exists():
-        if progress:
-            progress("traffic (simulated)", 0, 1)
-        program = shipped("traffic") / "simulate.py"
-        subprocess.run([sys.executable, str(program), str(traffic)], check=True, stdout=PIPE)
-    payments = folder / "payments"
-    if not (payments / "truth.json").exists():
-        if progress:
-            progress("decisions (simulated)", 0, 1)
-        program = shipped("payments") / "simulate.py"
-        subprocess.run([sys.executable, str(program), str(payments)], check=True, stdout=PIPE)
+    traffic, payments = folder / "traffic", folder / "payments"
+    for place, told in ((traffic, "traffic"), (payments, "decisions")):
+        if not (place / "truth.json").exists():
+            if progress:
+                progress(f"{told} (simulated)", 0, 1)
+            program = shipped(place.name) / "simulate.py"
+            subprocess.run([sys.executable, str(program), str(place)], check=True, stdout=PIPE)
     files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
     files += [payments / "training.csv", payments / "decisions.csv"]
     lab.ingest(*files, progress=progress)

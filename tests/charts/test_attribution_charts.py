@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,13 +17,9 @@ from aiops_lab.charts.recurring import when
 from aiops_lab.charts.table import Table
 from aiops_lab.charts.theme import MIME
 from aiops_lab.wording import visible
+from tests.watch.test_routing import simulator as loaded
 
-SCRIPT = Path(__file__).parents[2] / "data" / "payments" / "simulate.py"
-SPEC = importlib.util.spec_from_file_location("payments_simulate_drawn", SCRIPT)
-assert SPEC and SPEC.loader
-simulator: Any = importlib.util.module_from_spec(SPEC)
-sys.modules["payments_simulate_drawn"] = simulator  # its dataclasses look for their module
-SPEC.loader.exec_module(simulator)
+simulator: Any = loaded()
 CHARTS = ("heat", "folded", "waterfall", "by_weekday", "beliefs", "origin", "counterfactual")
 EVERY = (*CHARTS, "patterns", "carriers")
 EVIL = "</script><img src=x onerror=alert(1)>"

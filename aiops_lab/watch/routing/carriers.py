@@ -39,8 +39,8 @@ class Carried:
     """A pattern by feature.
 
     `features` in order of size; `contribution` and `error` (features,) in share, `p_value`
-    corrected for all of them; `total` is what the model makes of the pattern, `kept` what is left
-    of it at each repetition; `interactions` (first, second, amount).
+    corrected for all of them; `total` is what the model makes of the pattern; `interactions`
+    (first, second, amount).
     """
 
     features: tuple[str, ...]

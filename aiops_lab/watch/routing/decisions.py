@@ -6,6 +6,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ class Decisions:
     native: Any
     checks: tuple[tuple[str, str, str], ...]
 
-    @property
+    @cached_property
     def days(self) -> list[dt.date]:
         """All days from the first to the last, those without decisions too."""
         first, last = self.rows[DAY][0], self.rows[DAY][-1]

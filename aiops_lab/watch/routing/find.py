@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.result import Result
+from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import PERMUTATIONS, chance, contrast, detrended, folded
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.routing import words
@@ -35,6 +36,7 @@ from aiops_lab.watch.routing.decisions import (
     DAY,
     TRAIN,
     Decisions,
+    Shares,
     daily_shares,
     hourly_shares,
     read_decisions,
@@ -230,7 +232,7 @@ def find_routing_shifts(
         if (said := additivity(logged, _scores(decisions), known.options)) is not None:
             told.append(said)
     found, blind = _found(known, periods, level, permutations, seed)
-    patterns = _told(found, known, least)
+    patterns = _told(found, known)
     explained = _Explained()
     large = _largest(found, least)
     if large and known.features:
@@ -294,8 +296,6 @@ def _logged(decisions: Any, attributions: Any, known: Decisions) -> pl.DataFrame
 
 
 def _scores(decisions: Any) -> pl.DataFrame:
-    from aiops_lab.sources.flat import polars_frame
-
     if callable(getattr(decisions, "scan", None)):
         return decisions.table("decisions").select("decision_id", "score")
     frame = polars_frame(decisions, "decisions are a table")
@@ -332,13 +332,17 @@ def _found(
     return order, float(visible)
 
 
-def _told(found: Sequence[Pattern], known: Decisions, least: float) -> pl.DataFrame:
+def _told(found: Sequence[Pattern], known: Decisions) -> pl.DataFrame:
+    shares = {
+        hourly: hourly_shares(known) if hourly else daily_shares(known)
+        for hourly in {one.calendar.name == HOUR for one in found}
+    }
     rows = []
     for one in found:
         row = _key(one, known)
         c = one.contrast
         kept = c.values[c.since :]
-        own = _otherwise(one, known)
+        own = _otherwise(one, shares)
         first = [_day(one, known, int(c.blocks[place])) for place in
                  (c.since, c.since_low, c.since_high)]  # fmt: skip
         effect = float(kept.mean()) if c.since else c.effect
@@ -359,10 +363,10 @@ def _key(one: Pattern, known: Decisions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _otherwise(one: Pattern, known: Decisions) -> float:
+def _otherwise(one: Pattern, of: dict[bool, Shares]) -> float:
     """The share outside of the pattern's cell."""
     hourly = one.calendar.name == HOUR
-    shares = hourly_shares(known) if hourly else daily_shares(known)
+    shares = of[hourly]
     rest = (one.calendar.cells != one.cell) & (shares.n > 0)
     return float(np.average(shares.values[one.place, rest], weights=None if not hourly else
                             shares.n[rest]))  # fmt: skip
