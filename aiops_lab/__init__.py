@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from aiops_lab.watch.routing.attributions import attribute_decisions, mean_attributions
     from aiops_lab.watch.routing.demo import demo_router
     from aiops_lab.watch.routing.find import RoutingShifts, find_routing_shifts
+    from aiops_lab.watch.routing.monitor import DecisionShifts, watch_decisions
+    from aiops_lab.watch.routing.one import explain_decision
     from aiops_lab.watch.shifts import Shifts, detect_shifts
     from aiops_lab.watch.signals import score_and_users
     from aiops_lab.watch.texts import changed_texts
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Behaviour",
     "Comparison",
+    "DecisionShifts",
     "Evidence",
     "Gate",
     "Ingest",
@@ -57,6 +60,7 @@ __all__ = [
     "demo_lab",
     "demo_router",
     "detect_shifts",
+    "explain_decision",
     "find_routing_shifts",
     "format_spread",
     "git_changes",
@@ -81,11 +85,13 @@ __all__ = [
     "summarise",
     "traced_hits",
     "watch_behaviour",
+    "watch_decisions",
 ]
 
 _HOMES = {
     "Behaviour": "watch.behaviour",
     "Comparison": "ship.compare",
+    "DecisionShifts": "watch.routing.monitor",
     "Evidence": "verdict",
     "Gate": "ship.gate",
     "Ingest": "ingest",
@@ -103,6 +109,7 @@ _HOMES = {
     "demo_lab": "lab",
     "demo_router": "watch.routing.demo",
     "detect_shifts": "watch.shifts",
+    "explain_decision": "watch.routing.one",
     "find_routing_shifts": "watch.routing.find",
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",
@@ -127,6 +134,7 @@ _HOMES = {
     "summarise": "traffic.summaries",
     "traced_hits": "ship.retrieval.traced",
     "watch_behaviour": "watch.behaviour",
+    "watch_decisions": "watch.routing.monitor",
 }
 
 

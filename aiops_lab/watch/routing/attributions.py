@@ -13,8 +13,8 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import Bools, Floats
 from aiops_lab.stats.shapley import sampled
-from aiops_lab.watch.routing.decisions import DAY, Decisions, read_decisions
-from aiops_lab.watch.routing.model import chances_of, columns_of
+from aiops_lab.watch.routing.decisions import DAY, Decisions, decisions_if_any
+from aiops_lab.watch.routing.model import Chances, chances_of, columns_of
 from aiops_lab.wording import figure, listing
 
 LONG = pl.Schema(
@@ -26,6 +26,10 @@ DAILY = pl.Schema(
         "n": pl.UInt32, "sum": pl.Float64, "sum_squares": pl.Float64,
     }
 )  # fmt: skip
+MEANS = {
+    **dict.fromkeys(("option", "feature"), pl.String), "n": pl.UInt32,
+    **dict.fromkeys(("mean", "error", "size"), pl.Float64),
+}  # fmt: skip
 PER_DAY = 100
 FAR = 1e-6
 """Chances nearer to 0 or 1 are taken for so much."""
@@ -75,8 +79,18 @@ def read_attributions(data: Any, decisions: Decisions) -> pl.DataFrame:
     return known.unique(["decision_id", "option", "feature"], keep="first", maintain_order=True)
 
 
+def logged_attributions(decisions: Any, attributions: Any, known: Decisions) -> pl.DataFrame | None:
+    """Those given, else a lab's own; None where there are none."""
+    if attributions is None and callable(getattr(decisions, "scan", None)):
+        attributions = decisions if decisions.table("attributions").height else None
+    if attributions is None:
+        return None
+    rows = read_attributions(attributions, known)
+    return rows if rows.height else None
+
+
 def attribute_decisions(
-    decisions: Any, model: Any, *, features: Sequence[str] | None = None,
+    decisions: Any, model: Any = None, *, features: Sequence[str] | None = None,
     context: Sequence[str] = (), timezone: str = "UTC", per_day: int | None = PER_DAY,
     background: Any = None, orders: int = ORDERS, seed: int = 0,
 ) -> pl.DataFrame:  # fmt: skip
@@ -90,7 +104,8 @@ def attribute_decisions(
     Parameters
     ----------
     decisions, model, features, context, timezone
-        As `aiops_lab.find_routing_shifts` takes them.
+        As `aiops_lab.find_routing_shifts` takes them. Without a model, the attributions that a
+        lab logged; none where there are none.
     per_day
         Decisions explained of each day, drawn at random; all if None.
     background
@@ -118,7 +133,22 @@ def attribute_decisions(
     >>> abs(found.filter(feature="y")["attribution"]).max()
     0.0
     """
-    known = read_decisions(decisions, features=features, context=context, timezone=timezone)
+    known = decisions_if_any(decisions, features=features, context=context, timezone=timezone)
+    if isinstance(known, str):
+        return pl.DataFrame(schema=LONG)
+    if model is None:
+        logged = logged_attributions(decisions, None, known)
+        return pl.DataFrame(schema=LONG) if logged is None else logged
+    return attributions_of(
+        model, known, per_day=per_day, background=background, orders=orders, seed=seed
+    )
+
+
+def attributions_of(
+    model: Any, known: Decisions, *, per_day: int | None = PER_DAY, background: Any = None,
+    orders: int = ORDERS, seed: int = 0,
+) -> pl.DataFrame:  # fmt: skip
+    """`attribute_decisions` of decisions that were read."""
     drawn = pl.int_range(pl.len()).shuffle(seed).over(DAY)
     own = known.rows if per_day is None else known.rows.filter(drawn < per_day)
     exact = exact_attributions(model, known, own)
@@ -129,8 +159,18 @@ def attribute_decisions(
         beside = polars_frame(background, "a background is a table of features")
     random = np.random.default_rng([seed, 5])
     beside = beside[random.integers(0, beside.height, own.height)]
-    chances = chances_of(model, known)
+    found = sampled_attributions(
+        chances_of(model, known), known.features, own, beside, orders, seed
+    )
     names = known.features
+    return _long(own, names, {each: found[:, :, n] for n, each in enumerate(known.options)})
+
+
+def sampled_attributions(
+    chances: Chances, names: Sequence[str], own: pl.DataFrame, beside: pl.DataFrame, orders: int,
+    seed: int,
+) -> Floats:  # fmt: skip
+    """Attributions (decisions, features, options) of each row of `own` against one of `beside`."""
     log_odds = not np.isin(chances(own.head(1000)), (0.0, 1.0)).all()
 
     def worth(mask: Bools) -> Floats:
@@ -141,8 +181,7 @@ def attribute_decisions(
         said = chances(mixed)
         return special.logit(np.clip(said, FAR, 1 - FAR)) if log_odds else said
 
-    found = sampled(worth, own.height, len(names), orders, seed).rows
-    return _long(own, names, {each: found[:, :, n] for n, each in enumerate(known.options)})
+    return sampled(worth, own.height, len(names), orders, seed).rows
 
 
 def exact_attributions(model: Any, known: Decisions, own: pl.DataFrame) -> pl.DataFrame | None:
@@ -205,6 +244,8 @@ def mean_attributions(
 ) -> pl.DataFrame:
     """Mean attribution of each feature to each option, with its sampling error.
 
+    By nothing (``by=()``) it is global, by a feature it is that of segments.
+
     Parameters
     ----------
     attributions, decisions
@@ -215,9 +256,11 @@ def mean_attributions(
     Returns
     -------
     pl.DataFrame
-        the columns `by`, option, feature, n, mean, error (standard, of the decisions drawn).
+        the columns `by`, option, feature, n, mean, error (standard, of the decisions drawn), size
+        (mean of what is added or taken away, whatever its sign; of sampled ones a little more).
     """
-    known = read_decisions(decisions, timezone=timezone)
+    if isinstance(known := decisions_if_any(decisions, timezone=timezone), str):
+        return pl.DataFrame(schema={**dict.fromkeys(by, pl.String), **MEANS})
     told = known.rows.with_columns(
         expression.alias(name)
         for name, expression in (("day", pl.col(DAY)), ("hour", pl.col("at").dt.hour()))
@@ -231,7 +274,12 @@ def mean_attributions(
     value = pl.col("attribution")
     return (
         rows.group_by(*by, "option", "feature")
-        .agg(n=pl.len(), mean=value.mean(), error=value.std() / pl.len().sqrt())
+        .agg(
+            n=pl.len(),
+            mean=value.mean(),
+            error=value.std() / pl.len().sqrt(),
+            size=value.abs().mean(),
+        )
         .sort(*by, "option", "feature")
     )
 

@@ -109,6 +109,16 @@ def read_decisions(
     )
 
 
+def decisions_if_any(data: Any, **settings: Any) -> Decisions | str:
+    """`read_decisions`; of a lab that holds none, which is no error, the reason."""
+    try:
+        return read_decisions(data, **settings)
+    except NotComputable as error:
+        if callable(getattr(data, "scan", None)):
+            return str(error)
+        raise
+
+
 def _frame(data: Any) -> tuple[pl.DataFrame, Any]:
     if callable(getattr(data, "scan", None)):
         return _of_lab(data), pl

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from aiops_lab.errors import BadSettings, NotComputable
+from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import PERMUTATIONS, chance, contrast, detrended, folded
@@ -22,7 +22,7 @@ from aiops_lab.watch.routing.attributions import (
     additivity,
     attribution_series,
     daily_attributions,
-    read_attributions,
+    logged_attributions,
 )
 from aiops_lab.watch.routing.carriers import (
     Carried,
@@ -38,6 +38,7 @@ from aiops_lab.watch.routing.decisions import (
     Decisions,
     Shares,
     daily_shares,
+    decisions_if_any,
     hourly_shares,
     read_decisions,
 )
@@ -218,14 +219,11 @@ def find_routing_shifts(
     'batch'
     """
     _check(level, least, margin, permutations)
-    try:
-        known = read_decisions(decisions, features=features, context=context, timezone=timezone)
-    except NotComputable as error:
-        if not callable(getattr(decisions, "scan", None)):
-            raise
-        return _nothing(str(error))
+    known = decisions_if_any(decisions, features=features, context=context, timezone=timezone)
+    if isinstance(known, str):
+        return _nothing(known)
     told = list(known.checks)
-    logged = _logged(decisions, attributions, known)
+    logged = logged_attributions(decisions, attributions, known)
     days = pl.DataFrame(schema=DAILY)
     if logged is not None:
         days = daily_attributions(logged, known)
@@ -284,15 +282,6 @@ def _check(level: float, least: float, margin: float, permutations: int) -> None
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not low <= value <= high or (value <= 0 and name == "level"):
             raise BadSettings(f"{name} is a number between {low} and {high}, not {value!r}")
-
-
-def _logged(decisions: Any, attributions: Any, known: Decisions) -> pl.DataFrame | None:
-    if attributions is None and callable(getattr(decisions, "scan", None)):
-        attributions = decisions if decisions.table("attributions").height else None
-    if attributions is None:
-        return None
-    rows = read_attributions(attributions, known)
-    return rows if rows.height else None
 
 
 def _scores(decisions: Any) -> pl.DataFrame:

@@ -1,0 +1,92 @@
+"""What shifts of decisions say in a sentence, and what all of them say together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.verdict import Evidence, Verdict
+from aiops_lab.watch.words import day_words
+from aiops_lab.wording import change, figure, interval
+
+Row = dict[str, Any]
+SHARE, OUTCOME, ATTRIBUTION = "share", "outcome", "attribution"
+MOST = 3
+"""Events told in the headline."""
+
+
+def nothing(why: str) -> Verdict:
+    """What is said of a lab without decisions."""
+    return Verdict(
+        "inconclusive", f"Cannot tell whether decisions shifted: {why}.",
+        next_step="Ingest a table with the columns at and chosen, a row a decision.",
+    )  # fmt: skip
+
+
+def verdict(events: pl.DataFrame, watched: Verdict) -> Verdict:
+    """One verdict: early warnings first, then what shifted, else what would have been found."""
+    rows = events.filter(pl.col("kind") != "day", ~pl.col("minor")).to_dicts()
+    days = events.filter(pl.col("kind") == "day").to_dicts()
+    minor = events.filter("minor", pl.col("kind") != "day").height
+    single = ""
+    if days:
+        single = f" {sentence(days[0])}"
+        single += f" {len(days) - 1} more single days lie apart." if days[1:] else ""
+    if not rows and minor:
+        headline = f"Nothing shifted by much; {minor} small shift{'s' * (minor > 1)} can be seen."
+        return Verdict("ok", headline + single, watched.evidence, "Nothing is to be done.")
+    if not rows:
+        return Verdict(
+            watched.status, watched.headline + single, watched.evidence, watched.next_step
+        )
+    evidence = tuple(
+        Evidence(name(row), row["after"] - row["before"], row["low"], row["high"], None,
+                 "ok" if row["kind"] == "day" else "warn", row["share"])
+        for row in (*rows, *days)
+    )  # fmt: skip
+    told = [sentence(row) for row in rows[:MOST]]
+    if rows[MOST:]:
+        told.append(f"{len(rows) - MOST} more shifted.")
+    first = rows[0]
+    step = (
+        f"Look for what changed on {day_words(first['since'])}: a release of the model, another "
+        "mix of requests; if it was meant, start anew with restart."
+    )
+    if first["early"]:
+        told[0] = f"Early warning: {told[0][0].lower()}{told[0][1:-1]}, and neither its share nor "
+        told[0] += "its outcomes moved."
+        step = (
+            f"Look at {first['feature']} from {day_words(first['since'])} on: its source, its unit,"
+            " what is missing of it; if it was meant, start anew with restart."
+        )
+    return Verdict("warn", " ".join(told) + single, evidence, step)
+
+
+def name(row: Row) -> str:
+    """What moved, in a few words."""
+    if row["what"] == ATTRIBUTION:
+        return f"what {row['feature']} adds for {row['option']}"
+    return f"{'share' if row['what'] == SHARE else 'outcomes'} of {row['option']}"
+
+
+def sentence(row: Row) -> str:
+    """An event: what moved, how, how far and since when."""
+    ends = [figure(row[side], share=row["share"]) for side in ("before", "after")]
+    size = (
+        f"{change(row['after'] - row['before'], share=row['share'])} "
+        f"{interval(row['low'], row['high'], share=row['share'])}"
+    )
+    what = name(row)
+    what = f"{what[0].upper()}{what[1:]}"
+    if row["what"] == OUTCOME and row["share"]:
+        what = f"What succeeds of {row['option']}"
+    if row["kind"] == "day":
+        when = day_words(row["day"])
+        return f"{what} was {ends[1]} instead of {ends[0]} on {when} alone: {size}."
+    verb = "rose" if row["after"] > row["before"] else "fell"
+    slowly = " slowly" if row["kind"] == "drift" else ""
+    low, high = row["since_low"], row["since_high"]
+    span = "" if low == high else f" ({day_words(low, high.year)} to {day_words(high)})"
+    since = day_words(row["since"])
+    return f"{what} {verb}{slowly} from {ends[0]} to {ends[1]}, {size}, since {since}{span}."
