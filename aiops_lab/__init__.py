@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiops_lab.ship.retrieval.traced import traced_hits
     from aiops_lab.ship.retrieval.writer import retriever_or_writer
     from aiops_lab.traffic.summaries import summarise
-    from aiops_lab.verdict import Evidence, Verdict
+    from aiops_lab.verdict import Evidence, Verdict, together
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
     from aiops_lab.watch.changes import git_changes
     from aiops_lab.watch.judged_days import judged_days
@@ -83,6 +83,7 @@ __all__ = [
     "score_and_users",
     "score_retrieval",
     "summarise",
+    "together",
     "traced_hits",
     "watch_behaviour",
     "watch_decisions",
@@ -132,6 +133,7 @@ _HOMES = {
     "score_and_users": "watch.signals",
     "score_retrieval": "ship.retrieval.score",
     "summarise": "traffic.summaries",
+    "together": "verdict",
     "traced_hits": "ship.retrieval.traced",
     "watch_behaviour": "watch.behaviour",
     "watch_decisions": "watch.routing.monitor",

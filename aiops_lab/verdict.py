@@ -82,3 +82,23 @@ class Verdict:
             "text/plain": str(self),
             "text/html": self._repr_html_(),
         }
+
+
+def together(*verdicts: Verdict) -> Verdict:
+    """The verdicts of one page as one: the worst first, then what else needs a look.
+
+    Examples
+    --------
+    >>> slow = Verdict("warn", "Answers got slower.", next_step="Look at the traces.")
+    >>> print(together(Verdict("ok", "No share follows the calendar."), slow))
+    ▲ warn: Answers got slower. Look at the traces.
+    """
+    ranked = sorted(verdicts, key=lambda each: -BADNESS.index(each.status))
+    first, *rest = ranked
+    more = [each for each in rest if each.status in ("warn", "fail")]
+    return Verdict(
+        first.status,
+        " ".join(each.headline for each in (first, *more)),
+        tuple(row for each in ranked for row in each.evidence),
+        first.next_step,
+    )

@@ -163,14 +163,23 @@ def patterns(result: RoutingShifts) -> Table | Cases:
                                            f"{least} or more")  # fmt: skip
 
 
-def by_weekday(result: RoutingShifts) -> Picture:
-    """Logged attributions by weekday, of the features that differ most between weekdays."""
-    if not result.attributions.height:
-        return note("No attributions were logged.")
-    options = result.attributions["option"].unique().sort().to_list()
+def by_weekday(result: RoutingShifts, daily: pl.DataFrame | None = None) -> Picture:
+    """Attributions by weekday, of the features that differ most between weekdays.
+
+    Parameters
+    ----------
+    daily
+        Daily attributions of a model, where none were logged: `DecisionShifts.daily`.
+    """
+    rows = result.attributions
+    if daily is not None:
+        rows = daily.filter(pl.col("metric") == "attribution")
+    if not rows.height:
+        return note("No attributions were logged, and no model was given to compute them.")
+    options = rows["option"].unique().sort().to_list()
     option = result.top.get("option") if result.top.get("option") in options else options[0]
     means = (
-        result.attributions.filter(pl.col("option") == option)
+        rows.filter(pl.col("option") == option)
         .group_by("feature", weekday=pl.col("day").dt.weekday() - 1)
         .agg(value=pl.col("sum").sum() / pl.col("n").sum(), n=pl.col("n").sum())
     )
@@ -196,7 +205,7 @@ def by_weekday(result: RoutingShifts) -> Picture:
                      alt.Tooltip("n:Q", title="attributions", format=",")],
         ),
     ]  # fmt: skip
-    subtitle = f"Mean logged attribution to {short_name(str(option))} by weekday, in its own unit"
+    subtitle = f"Mean attribution to {short_name(str(option))} by weekday, in its own unit"
     subtitle += "; blue: the pattern's day" if on else ""
     subtitle += f". {len(order) - FEATURES} more features vary less" if order[FEATURES:] else ""
     title = f"{short_name(order[0])} varies most over the week"
@@ -294,13 +303,13 @@ def _span(low: dt.date, high: dt.date) -> str:
 
 def multiples(
     layer: alt.LayerChart | alt.FacetChart, field: str, order: list[str], height: int,
-    title: str, subtitle: str, x: Any = "shared",
+    title: str, subtitle: str, x: Any = "shared", y: Any = "shared",
 ) -> alt.FacetChart:  # fmt: skip
     """Small multiples below each other, as wide as the page."""
     header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start", labelLimit=330)
     row = alt.Row(f"{field}:N", sort=order, title=None, header=header)
     return layer.properties(width=600, height=height).facet(row=row, spacing=8).resolve_scale(
-        x=x
+        x=x, y=y
     ).properties(
         title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"}
     )  # fmt: skip

@@ -13,6 +13,7 @@ from scipy import stats
 from aiops_lab.result import Result
 from aiops_lab.stats.calendar import Bools, Floats, Integers
 from aiops_lab.verdict import Verdict
+from aiops_lab.watch.daily import KEY
 from aiops_lab.watch.routing import monitor_words as words
 from aiops_lab.watch.routing.attributions import (
     DAILY,
@@ -41,12 +42,14 @@ FEWEST = 4
 TAIL = 20
 """Days have heavier tails than the normal distribution: Student's t with so many degrees."""
 WIDE = 1.96
+LATELY = 7
+"""So many days are what is told as now."""
 ROUND = 1e-12
 EVENTS = pl.Schema(
     {
         **dict.fromkeys(("what", "option", "feature", "kind"), pl.String),
         **dict.fromkeys(("day", "since", "since_low", "since_high"), pl.Date),
-        **dict.fromkeys(("before", "after", "low", "high", "evidence", "size"), pl.Float64),
+        **dict.fromkeys(("before", "after", "low", "high", "now", "evidence", "size"), pl.Float64),
         **dict.fromkeys(("share", "minor", "early"), pl.Boolean),
     }
 )  # fmt: skip
@@ -65,11 +68,12 @@ class DecisionShifts(Result):
     events
         what (share, outcome, attribution), option, feature, kind (step, drift, day; wander: no more
         than days that follow each other do of themselves), day (of the alarm), since, since_low,
-        since_high, before, after, low, high (95 % interval of after less before), evidence, size
-        (of after less before; of attributions in standard deviations of what all features together
-        add to a decision), share (it is one), minor (too small to act on, or a wander), early (an
-        attribution moved by no minor size, and neither the share nor the outcomes of its option
-        did). Early warnings first, then the clearest.
+        since_high, before, after (until the alarm), low, high (95 % interval of after less before),
+        now (the mean of the last 7 days), evidence, size (of after less before; of attributions in
+        standard deviations of what all features together add to a decision), share (it is one),
+        minor (too small to act on, or a wander), early (an attribution moved by no minor size, and
+        neither the share nor the outcomes of its option did). Early warnings first, then the
+        clearest.
     series
         metric, slice, day, value, low, high, expected, evidence: as `detect_shifts` has them.
     power, checks
@@ -227,16 +231,14 @@ def _events(
 ) -> pl.DataFrame:
     names = daily.select("metric", "slice", "option", "feature").unique()
     rows = (
-        shifts.alarms.join(names, on=["metric", "slice"], how="left", maintain_order="left")
-        .with_columns(
-            what=pl.col("metric"),
-            kind=pl.when("gradual").then(pl.lit("drift")).otherwise(pl.lit("step")),
-        )
+        shifts.alarms.join(names, on=KEY, how="left", maintain_order="left")
+        .join(_lately(shifts), on=KEY, how="left", maintain_order="left")
+        .with_columns(what=pl.col("metric"))
         .to_dicts()
     )
-    settled = _settled(shifts)
+    kinds = _kinds(shifts)
     for row in rows:
-        row["kind"] = row["kind"] if settled[row["metric"], row["slice"]] >= SETTLED else "wander"
+        row["kind"] = kinds[row["metric"], row["slice"]]
         rate = 1.0 if row["share"] else None
         spread = spreads.get(row["option"]) if row["what"] == ATTRIBUTION else rate
         row["size"] = abs(row["after"] - row["before"]) / spread if spread else None
@@ -252,22 +254,32 @@ def _events(
     return found.sort(*order, -pl.col("size"), nulls_last=True, maintain_order=True)
 
 
-def _settled(shifts: Shifts) -> dict[tuple[str, str], float]:
-    """How many standard errors each alarm's shift is, by all days and as they follow each other."""
+def _lately(shifts: Shifts) -> pl.DataFrame:
+    """What each series is now: the mean of its last days."""
+    days = shifts.series.sort("day").group_by(KEY, maintain_order=True)
+    return days.agg(now=pl.col("value").tail(LATELY).mean())
+
+
+def _kinds(shifts: Shifts) -> dict[tuple[str, str], str]:
+    """What each alarm's shift is by all days seen since: a step, a drift, or a mere wander."""
     days = shifts.series.select("metric", "slice", "day", "value")
-    told = shifts.alarms.select("metric", "slice", "since", "gradual")
-    rows = days.join(told, on=["metric", "slice"], maintain_order="left").drop_nulls("value")
+    told = shifts.alarms.select("metric", "slice", "since")
+    rows = days.join(told, on=KEY, maintain_order="left").drop_nulls("value")
     found = {}
-    for (metric, where), own in rows.group_by("metric", "slice", maintain_order=True):
+    for (metric, where), own in rows.group_by(KEY, maintain_order=True):
         since = (own["day"] - own["since"]).dt.total_days().to_numpy()
-        weekday = own["day"].dt.weekday().to_numpy()
-        step = np.clip(since + 1, 0, None) if own["gradual"][0] else (since >= 0).astype(float)
-        found[metric, where] = clear_by(own["value"].to_numpy(), step, weekday)
+        weekday, values = own["day"].dt.weekday().to_numpy(), own["value"].to_numpy()
+        fits = [
+            (*clear_by(values, shape.astype(float), weekday), kind)
+            for kind, shape in (("step", since >= 0), ("drift", np.clip(since + 1, 0, None)))
+        ]
+        errors, _, kind = min(fits, key=lambda fit: fit[1])
+        found[metric, where] = kind if errors >= SETTLED else "wander"
     return found
 
 
-def clear_by(values: Floats, step: Floats, weekday: Integers) -> float:
-    """Standard errors that a step (or slope) lies from none, where days follow each other.
+def clear_by(values: Floats, step: Floats, weekday: Integers) -> tuple[float, float]:
+    """Standard errors that a step (or slope) lies from none, and the squares it leaves.
 
     Ordinary least squares beside weekdays; the variance is that of independent days times
     (1 + r) / (1 - r), with r the correlation of neighbouring days put right for its bias
@@ -277,15 +289,15 @@ def clear_by(values: Floats, step: Floats, weekday: Integers) -> float:
     fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
     count = len(values) - rank
     if count < 2 or rank < design.shape[1]:
-        return 0.0
+        return 0.0, np.inf
     rest = values - design @ fitted
     size = float(rest @ rest)
     if size <= ROUND * float(values @ values):
-        return np.inf if abs(fitted[0]) > ROUND * np.abs(values).max() else 0.0
+        return (np.inf if abs(fitted[0]) > ROUND * np.abs(values).max() else 0.0), size
     r = float(rest[1:] @ rest[:-1]) / size
     r = min(max(r + (1 + 3 * r) / len(values), 0.0), 0.95)
     error = np.sqrt(np.linalg.inv(design.T @ design)[0, 0] * size / count * (1 + r) / (1 - r))
-    return abs(float(fitted[0])) / float(error)
+    return abs(float(fitted[0])) / float(error), size
 
 
 def _single_days(known: Decisions) -> list[Row]:

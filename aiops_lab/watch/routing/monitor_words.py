@@ -12,8 +12,6 @@ from aiops_lab.wording import change, figure, interval
 
 Row = dict[str, Any]
 SHARE, OUTCOME, ATTRIBUTION = "share", "outcome", "attribution"
-MOST = 3
-"""Events told in the headline."""
 
 
 def nothing(why: str) -> Verdict:
@@ -29,10 +27,9 @@ def verdict(events: pl.DataFrame, watched: Verdict) -> Verdict:
     rows = events.filter(pl.col("kind") != "day", ~pl.col("minor")).to_dicts()
     days = events.filter(pl.col("kind") == "day").to_dicts()
     minor = events.filter("minor", pl.col("kind") != "day").height
-    single = ""
-    if days:
-        single = f" {sentence(days[0])}"
-        single += f" {len(days) - 1} more single days lie apart." if days[1:] else ""
+    single = f" {sentence(days[0])}" if len(days) == 1 else ""
+    if days[1:]:
+        single = f" On {len(days)} single days a share lay apart."
     if not rows and minor:
         headline = f"Nothing shifted by much; {minor} small shift{'s' * (minor > 1)} can be seen."
         return Verdict("ok", headline + single, watched.evidence, "Nothing is to be done.")
@@ -45,10 +42,8 @@ def verdict(events: pl.DataFrame, watched: Verdict) -> Verdict:
                  "ok" if row["kind"] == "day" else "warn", row["share"])
         for row in (*rows, *days)
     )  # fmt: skip
-    told = [sentence(row) for row in rows[:MOST]]
-    if rows[MOST:]:
-        told.append(f"{len(rows) - MOST} more shifted.")
     first = rows[0]
+    told = [sentence(first), f"{len(rows) - 1} more shifted."][: len(rows)]
     step = (
         f"Look for what changed on {day_words(first['since'])}: a release of the model, another "
         "mix of requests; if it was meant, start anew with restart."
@@ -89,4 +84,7 @@ def sentence(row: Row) -> str:
     low, high = row["since_low"], row["since_high"]
     span = "" if low == high else f" ({day_words(low, high.year)} to {day_words(high)})"
     since = day_words(row["since"])
-    return f"{what} {verb}{slowly} from {ends[0]} to {ends[1]}, {size}, since {since}{span}."
+    now = ""
+    if row["now"] is not None and row["kind"] == "drift":
+        now = f"; it is {figure(row['now'], share=row['share'])} now"
+    return f"{what} {verb}{slowly} from {ends[0]} to {ends[1]}, {size}, since {since}{span}{now}."
