@@ -200,6 +200,30 @@ def test_too_few_weeks_say_how_many_more() -> None:
     assert few.verdict.status == "inconclusive" and "more week" in few.verdict.next_step
 
 
+def test_the_verdict_speaks_of_the_periods_that_were_asked_for() -> None:
+    def said(periods: Any, days: int = 84, per_day: int = 200) -> Any:
+        given = rows(days=days, per_day=per_day, weekday=None, seed=3)
+        return find_routing_shifts(given, periods=periods, permutations=199).verdict
+
+    ok = said([5, 3])
+    assert ok.status == "ok" and "a period of 3 or 5 days in 84 days" in ok.headline
+    assert "one day in 5 that lies" in ok.headline and "week" not in ok.headline
+    assert "a period of 2 to 5 days" in said(range(2, 6)).headline
+    assert "follows the week in 84 days: a weekday" in said([7]).headline
+    few = said([3, 5], days=14)
+    assert few.status == "inconclusive" and "a pattern of 5 days takes 20 days" in few.headline
+    assert few.next_step == "Look again after 1 more week."
+    noisy = said([4], days=20, per_day=3)
+    assert noisy.status == "inconclusive" and "one day in 4 that lies" in noisy.headline
+    assert "more weeks" in noisy.next_step
+
+
+@pytest.mark.parametrize("periods", [[], [1], [7.0], [True, 7], 7, "week", [3, None]])
+def test_periods_that_are_none_are_refused(periods: Any) -> None:
+    with pytest.raises(BadSettings, match="whole days, each 2 or more"):
+        find_routing_shifts(rows(days=30), periods=periods)
+
+
 def test_one_option_is_no_choice() -> None:
     result = find_routing_shifts(rows().with_columns(chosen=pl.lit("a")))
     assert result.verdict.status == "inconclusive" and "always chosen" in result.verdict.headline

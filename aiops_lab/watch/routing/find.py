@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,6 @@ from aiops_lab.watch.routing.model import Chances, chances_of, imitation
 from aiops_lab.watch.routing.origin import ORIGIN, origin_days
 from aiops_lab.watch.routing.patterns import (
     HOUR,
-    WEEK,
     Pattern,
     calendars_of_days,
     calendars_of_hours,
@@ -184,7 +183,8 @@ def find_routing_shifts(
     carriers
         Features to take for the carriers, instead of those found.
     periods
-        Periods looked for, in days; by default 2 to 31, the days of the month and the hours.
+        Periods looked for, in whole days; by default 2 to 31, the days of the month and the hours.
+        The verdict is only ok if a pattern of the longest one given would have been found.
     timezone
         In which days, weekdays and hours are meant, as ``Europe/Berlin``.
     level
@@ -218,6 +218,7 @@ def find_routing_shifts(
     'batch'
     """
     _check(level, least, margin, permutations)
+    periods = _periods(periods)
     try:
         known = read_decisions(decisions, features=features, context=context, timezone=timezone)
     except NotComputable as error:
@@ -250,7 +251,7 @@ def find_routing_shifts(
     settings = {
         "options": list(known.options), "features": list(known.features), "timezone": timezone,
         "level": level, "least": least, "margin": margin, "permutations": permutations,
-        "periods": None if periods is None else list(periods), "seed": seed, "visible": blind,
+        "periods": periods, "seed": seed, "visible": blind,
         "days": len(known.days), "decisions": known.rows.height,
     }  # fmt: skip
     return RoutingShifts(
@@ -286,6 +287,19 @@ def _check(level: float, least: float, margin: float, permutations: int) -> None
             raise BadSettings(f"{name} is a number between {low} and {high}, not {value!r}")
 
 
+def _periods(periods: Any) -> list[int] | None:
+    """Periods asked for as whole numbers, the shortest first; None if they are the usual ones."""
+    if periods is None:
+        return None
+    given = list(periods) if isinstance(periods, Iterable) else []
+    if not given or not all(
+        isinstance(each, int | np.integer) and not isinstance(each, bool) and each >= 2
+        for each in given
+    ):
+        raise BadSettings(f"periods are a list of whole days, each 2 or more, not {periods!r}")
+    return sorted({int(each) for each in given})
+
+
 def _logged(decisions: Any, attributions: Any, known: Decisions) -> pl.DataFrame | None:
     if attributions is None and callable(getattr(decisions, "scan", None)):
         attributions = decisions if decisions.table("attributions").height else None
@@ -308,7 +322,11 @@ def _scores(decisions: Any) -> pl.DataFrame:
 def _found(
     known: Decisions, periods: Sequence[int] | None, level: float, permutations: int, seed: int
 ) -> tuple[list[Pattern], float | None]:
-    """The patterns, the largest first, and the least effect of a weekday that would be found."""
+    """The patterns, the largest first, and the least effect that would have been found.
+
+    It is that of a weekday, or of a day in the longest of the periods asked for: None where there
+    are too few days for it.
+    """
     if len(known.options) < 2:
         return [], None
     shares = daily_shares(known)
@@ -321,13 +339,14 @@ def _found(
         fine = hourly_shares(known)
         found += find_patterns(fine.values, fine.n, hours, **same)
     order = sorted(found, key=lambda one: (one.calendar.name == HOUR, -abs(one.contrast.effect)))
-    week = next((each for each in calendars if each.name == WEEK), None)
-    if week is None:
+    judged = 7 if periods is None else max(periods)
+    each = next((one for one in calendars if period_days(one) == judged), None)
+    if each is None:
         return order, None
-    # what a weekday's share has to lie apart by, in the noisiest of the options
-    moved = detrended(shares.values, week.window)
-    limit = np.quantile(chance(moved, week, permutations, seed), 1 - level / families)
-    repetitions = len(known.days) / 7
+    # what the share of such a day has to lie apart by, in the noisiest of the options
+    moved = detrended(shares.values, each.window)
+    limit = np.quantile(chance(moved, each, permutations, seed), 1 - level / families)
+    repetitions = len(known.days) / judged
     visible = (limit + 1.3) * np.nanstd(moved, axis=1).max() / np.sqrt(repetitions)
     return order, float(visible)
 

@@ -117,12 +117,17 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
             "inconclusive", f"Cannot tell: {options[0]} was always chosen.", evidence,
             "Give decisions among two options or more.",
         )  # fmt: skip
+    asked, each = _looked_for(settings["periods"])
     if visible is None:
-        weeks = max(1, math.ceil((7 * WEEKS - days) / 7))
+        last = max(settings["periods"] or [7])
+        weeks = max(1, math.ceil((WEEKS * last - days) / 7))
+        pattern, takes = f"a pattern of {last} days", f"{WEEKS * last} days"
+        if last == 7:
+            pattern, takes = "a weekly pattern", f"{WEEKS} weeks"
         return Verdict(
             "inconclusive",
-            f"Cannot tell yet: {days} {_plural(days, 'day')} of decisions, and a weekly pattern "
-            f"takes {WEEKS} weeks or more.",
+            f"Cannot tell yet: {days} {_plural(days, 'day')} of decisions, and {pattern} takes "
+            f"{takes} or more.",
             evidence, f"Look again after {weeks} more {_plural(weeks, 'week')}.",
         )  # fmt: skip
     least = change(settings["least"], share=True, sign=False)
@@ -132,7 +137,7 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
         weeks = max(1, math.ceil(days / 7 * ((visible / margin) ** 2 - 1)))
         return Verdict(
             "inconclusive",
-            f"Cannot tell yet whether a share follows the calendar: in {days} days only a weekday "
+            f"Cannot tell yet whether a share follows {asked}: in {days} days only {each} "
             f"that lies {seen} apart would have been found{small}.",
             evidence,
             f"Look again after {weeks} more {_plural(weeks, 'week')}: then "
@@ -140,10 +145,23 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
         )  # fmt: skip
     return Verdict(
         "ok",
-        f"No share follows the calendar in {days} days: a weekday that lies {seen} apart would "
+        f"No share follows {asked} in {days} days: {each} that lies {seen} apart would "
         f"have been found{small}.",
         evidence, "Nothing is to be done.",
     )  # fmt: skip
+
+
+def _looked_for(periods: list[int] | None) -> tuple[str, str]:
+    """What a share may follow, and the day that has to be visible in it, in words."""
+    if periods is None:
+        return "the calendar", "a weekday"
+    if periods == [7]:
+        return "the week", "a weekday"
+    first, last = periods[0], periods[-1]
+    told = f"{first} to {last}"
+    if len(periods) < 3 or len(periods) <= last - first:
+        told = " or ".join(filter(None, [", ".join(map(str, periods[:-1])), str(last)]))
+    return f"a period of {told} days", f"one day in {last}"
 
 
 def _plural(count: int, word: str) -> str:
