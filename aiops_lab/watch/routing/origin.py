@@ -62,7 +62,8 @@ def origin_days(
     usual = failed.mean()
     surprise = (failed - usual) * alike
     sums = np.bincount(place, surprise)
-    spread = np.bincount(place, alike**2) * max(usual * (1 - usual), 1e-9)
+    # of every decision, alike or not: a day that is unlike the pattern's says little
+    spread = n * max(usual * (1 - usual), 1e-9)
     z = sums / np.sqrt(np.maximum(spread, 1e-9))
     ordinary = 1.4826 * np.median(np.abs(z - np.median(z)))  # days differ more than counts say
     z = z / max(ordinary, 1.0)
