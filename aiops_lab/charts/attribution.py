@@ -194,8 +194,7 @@ def beliefs(result: RoutingShifts) -> Picture:
 
 def origin(result: RoutingShifts) -> Picture:
     """The days the model learned from, by how much each speaks for the pattern."""
-    own = result.origin.filter(pl.col("option") == result.top.get("option", ""))
-    own = own.unique("day", keep="first", maintain_order=True).drop_nans("z")
+    own = _of_top(result, result.origin).drop_nans("z")
     if not own.height:
         return note("Where it was learned is not known: no training rows with outcomes were given, "
                     "or there is nothing to explain.")  # fmt: skip

@@ -354,6 +354,39 @@ def test_a_feature_may_be_called_day_and_training_rows_need_no_id() -> None:
     assert len(seen[0]) == 27 * 40
 
 
+def two_days() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decisions that seldom go to a on Tuesdays and Fridays, and what that was learned from."""
+    random = np.random.default_rng(2)
+    given = rows(days=84, per_day=60).with_columns(
+        freight=(pl.col("at").dt.weekday() == 5).cast(pl.Float64)
+    )
+    odd = (given["freight"] > 0).to_numpy() & (random.random(given.height) < 0.5)
+    others = np.where(random.random(given.height) < 0.5, "b", "c")
+    chosen = np.where(odd | (given["chosen"] == "b").to_numpy(), others, given["chosen"])
+    given = given.with_columns(chosen=pl.Series(chosen))
+    bad = pl.col("at").dt.date().is_in([dt.date(2026, 3, 10), dt.date(2026, 3, 20)])
+    learned = given.head(28 * 60).with_columns(outcome=(~bad).cast(pl.Int64))
+    return given, learned
+
+
+def test_each_pattern_of_an_option_has_days_of_its_own_that_it_was_learned_on() -> None:
+    given, learned = two_days()
+
+    def model(frame: pl.DataFrame) -> Any:
+        a = np.where(frame["batch"] > 0, 0.2, np.where(frame["freight"] > 0, 0.3, 0.6))
+        return np.column_stack([a, (1 - a) / 2, (1 - a) / 2])
+
+    result = find_routing_shifts(given, model=model, training=learned, periods=[7])
+    first = result.origin.group_by("phase", maintain_order=True).agg(pl.col("day").first())
+    assert dict(first.iter_rows()) == {
+        "Tuesday": dt.date(2026, 3, 10), "Friday": dt.date(2026, 3, 20),
+    }  # fmt: skip
+    assert result.origin.columns[:5] == ["day", "option", "calendar", "period_days", "phase"]
+    assert result.origin.height == 2 * 28
+    day = dict(first.iter_rows())[result.top["phase"]]
+    assert f"Learned from {day:%A} {day.day} March" in result.verdict.headline
+
+
 def test_a_lab_without_decisions_says_so(tmp_path: Path) -> None:
     result = find_routing_shifts(al.open_lab(tmp_path / "lab"))
     assert result.verdict.status == "inconclusive" and "at and chosen" in result.verdict.next_step

@@ -45,6 +45,7 @@ from aiops_lab.watch.routing.model import Chances, chances_of, imitation
 from aiops_lab.watch.routing.origin import ORIGIN, origin_days
 from aiops_lab.watch.routing.patterns import (
     HOUR,
+    KEYS,
     Pattern,
     calendars_of_days,
     calendars_of_hours,
@@ -67,7 +68,6 @@ WITHDRAWN = 0.5
 """If less of a pattern goes with its carriers, they are not what carries it."""
 GRID = 10
 SETTLED = 0.05
-KEYS = {"option": pl.String, "calendar": pl.String, "period_days": pl.Float64, "phase": pl.String}
 PATTERNS = pl.Schema(
     {
         **KEYS, "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "p_value": pl.Float64,
@@ -116,8 +116,8 @@ class RoutingShifts(Result):
     interactions
         option, ..., first, second, amount: what two features add only together.
     origin
-        day, option, failed, failed_otherwise, n, alike, z, p_value: the days it may have been
-        learned on, the likeliest first.
+        day, option, ..., phase, failed, failed_otherwise, n, alike, z, p_value: the days that each
+        pattern may have been learned on, the likeliest first.
     counterfactual
         option, ..., what, before, after, removed, low, high, holds.
     beliefs
@@ -484,7 +484,7 @@ def _explain(
     )  # fmt: skip
     origin = pl.DataFrame(schema=ORIGIN)
     if learned is not None and names:
-        origin = origin_days(learned[0], option, names, pairs, worse=one.contrast.effect < 0)
+        origin = origin_days(learned[0], key, names, pairs, worse=one.contrast.effect < 0)
     tried = _tried(chances, pairs, known, one.place, names, origin, learned, fit, seed)
     counter = pl.DataFrame(
         [{**key, "what": what, "before": r.before, "after": r.after, "removed": r.removed,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,10 +12,11 @@ from scipy import special
 from aiops_lab.stats.calendar import Floats
 from aiops_lab.watch.routing.carriers import Pairs
 from aiops_lab.watch.routing.decisions import DAY, Decisions
+from aiops_lab.watch.routing.patterns import KEYS
 
 ORIGIN = pl.Schema(
     {
-        "day": pl.Date, "option": pl.String, "failed": pl.Float64, "failed_otherwise": pl.Float64,
+        "day": pl.Date, **KEYS, "failed": pl.Float64, "failed_otherwise": pl.Float64,
         "n": pl.Int64, "alike": pl.Float64, "z": pl.Float64, "p_value": pl.Float64,
     }
 )  # fmt: skip
@@ -25,8 +27,9 @@ SPREAD = 1.0
 
 
 def origin_days(
-    training: Decisions, option: str, carriers: Sequence[str], pairs: Pairs, *, worse: bool = True
-) -> pl.DataFrame:
+    training: Decisions, key: Mapping[str, Any], carriers: Sequence[str], pairs: Pairs, *,
+    worse: bool = True,
+) -> pl.DataFrame:  # fmt: skip
     """Rank the days a model learned from by what they say of an option in the pattern's light.
 
     A day ranks high where decisions for the option failed more (less, if not `worse`) than the
@@ -37,8 +40,8 @@ def origin_days(
     ----------
     training
         Older decisions with their outcome.
-    option
-        Whose outcome.
+    key
+        The pattern's option, whose outcome it is, with its calendar, period_days and phase.
     carriers
         The features that carry the pattern.
     pairs
@@ -47,11 +50,11 @@ def origin_days(
     Returns
     -------
     pl.DataFrame
-        day, option, failed and failed_otherwise (shares of the day's and the other days' decisions
-        for the option), n, alike (mean), z, p_value (corrected for the number of days); the
-        likeliest day first.
+        day, the columns of `key`, failed and failed_otherwise (shares of the day's and the other
+        days' decisions for the option), n, alike (mean), z, p_value (corrected for the number of
+        days); the likeliest day first.
     """
-    rows = training.rows.filter(pl.col("chosen") == option, pl.col("outcome").is_not_null())
+    rows = training.rows.filter(pl.col("chosen") == key["option"], pl.col("outcome").is_not_null())
     if not rows.height or not len(carriers):
         return pl.DataFrame(schema=ORIGIN)
     alike = likeness(rows, carriers, pairs)
@@ -72,7 +75,7 @@ def origin_days(
     p_value = np.minimum(special.ndtr(-side) * len(days), 1)
     return pl.DataFrame(
         {
-            "day": days, "option": [option] * len(days), "failed": counts / n,
+            "day": days, **{name: [key[name]] * len(days) for name in KEYS}, "failed": counts / n,
             "failed_otherwise": others, "n": n, "alike": np.bincount(place, alike) / n,
             "z": side, "p_value": p_value,
         },

@@ -82,7 +82,7 @@ def _pattern(
         removed = figure(max(row["removed"], 0), share=True)
         sentences.append(f"What carries it is not known: {row['what']}, only {removed} of it goes.")
         step = "Look for an input that the model uses and that was not logged."
-    known = origin.filter(pl.col("option") == first["option"], pl.col("p_value") <= 0.05)
+    known = origin.filter(mine, pl.col("p_value") <= 0.05)
     if known.height and names and not lost.height:
         row = known.row(0, named=True)
         day = row["day"]
