@@ -16,8 +16,6 @@ from aiops_lab.charts.recurring import (
     multiples,
     p_words,
     patterns,
-    share,
-    short_name,
     when,
 )
 from aiops_lab.charts.retrieval import OTHER, Picture
@@ -25,7 +23,7 @@ from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE
 from aiops_lab.charts.watch import MIDNIGHT, ROW
 from aiops_lab.watch.routing.find import RoutingShifts
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 __all__ = [
     "beliefs",
@@ -108,7 +106,7 @@ def waterfall(result: RoutingShifts) -> Picture:
         for name, by, kind in steps:
             bars.append(_bar(name, at, at + by, kind, _points(by)))
             at += by
-        bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", share(top["on"])))
+        bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", figure(top["on"], share=True)))
         axis = f"share of {short_name(top['option'])} (%)"
         subtitle = (
             f"From the share otherwise to the share {when(top)}, in points. Blue: carries it; "

@@ -16,13 +16,12 @@ from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.find import RoutingShifts
 from aiops_lab.watch.routing.patterns import HOUR, MONTH, MONTH_END, WEEK, WEEKDAYS
 from aiops_lab.watch.words import day_words
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 WEEKS = 104
 """So many weeks are drawn, the last ones."""
 FEATURES = 6
 """Features drawn, those that matter most."""
-LONGEST = 40
 SHORT = [day[:3] for day in WEEKDAYS]
 PALE = "#deebf7"
 NO_PATTERN = "No calendar was found in the shares."
@@ -148,8 +147,8 @@ def patterns(result: RoutingShifts) -> Table | Cases:
     if not result.patterns.height:
         return note(NO_PATTERN)
     rows = [
-        {"option": row["option"], "when": when(row), "share then": share(row["on"]),
-         "share otherwise": share(row["otherwise"]),
+        {"option": row["option"], "when": when(row), "share then": figure(row["on"], share=True),
+         "share otherwise": figure(row["otherwise"], share=True),
          "difference (95 % interval)": f"{change(row['effect'], share=True)} "
                                        f"{interval(row['low'], row['high'], share=True)}",
          "p": p_words(row["p_value"]), "times seen": row["repetitions"],
@@ -272,16 +271,7 @@ def _axis(key: Row, days: pl.DataFrame) -> str | None:
 
 
 def _ends(row: Row) -> str:
-    return f"{share(row['on'])} instead of {share(row['otherwise'])}"
-
-
-def share(value: float) -> str:
-    """A share; estimated ones may lie a little outside of what can be."""
-    return figure(min(max(value, 0.0), 1.0), share=True)
-
-
-def short_name(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return f"{figure(row['on'], share=True)} instead of {figure(row['otherwise'], share=True)}"
 
 
 def p_words(value: float | None) -> str:

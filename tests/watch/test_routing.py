@@ -387,6 +387,17 @@ def test_each_pattern_of_an_option_has_days_of_its_own_that_it_was_learned_on() 
     assert f"Learned from {day:%A} {day.day} March" in result.verdict.headline
 
 
+def test_long_names_do_not_fill_the_verdict() -> None:
+    long = {"a": "a" * 900, "b": "b" * 900}
+    given = rows().with_columns(pl.col("chosen").replace(long)).rename({"batch": "batch" * 200})
+    told = find_routing_shifts(given, model=lambda f: np.where(f[:, 0] > 0, 0.2, 0.6), periods=[7])
+    assert len(told.verdict.headline) < 400 and len(told.verdict.next_step) < 200
+    assert "a" * 40 + "…" in told.verdict.headline
+    assert told.checks["detail"].str.len_chars().max() < 200  # pyright: ignore[reportOperatorIssue]
+    only = find_routing_shifts(given.with_columns(chosen=pl.lit("a" * 900)))
+    assert len(only.verdict.headline) < 100
+
+
 def test_a_lab_without_decisions_says_so(tmp_path: Path) -> None:
     result = find_routing_shifts(al.open_lab(tmp_path / "lab"))
     assert result.verdict.status == "inconclusive" and "at and chosen" in result.verdict.next_step

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 Row = dict[str, Any]
 AS_OTHERS = "carriers as on other days"
@@ -35,7 +35,8 @@ def reproduced(key: Row, modelled: float, seen: float) -> tuple[str, str, str]:
     """A check: how much of a pattern the model makes at all."""
     part = modelled / seen if seen else 0.0
     made, whole = change(modelled, share=True), change(seen, share=True)
-    said = f"the model makes {made} of the {whole} seen for {key['option']} in {key['phase']}"
+    option = short_name(key["option"])
+    said = f"the model makes {made} of the {whole} seen for {option} in {key['phase']}"
     return "model", "ok" if CLOSE[0] <= part <= CLOSE[1] else "warn", said
 
 
@@ -64,10 +65,10 @@ def _pattern(
     for name in ("option", "calendar", "phase"):
         mine &= pl.col(name) == first[name]
     own, tests = carriers.filter(mine), tried.filter(mine)
-    names = own.filter("carries")["feature"].to_list()
+    names = [short_name(name) for name in own.filter("carries")["feature"]]
     lost = tests.filter(~pl.col("holds"))
     sentences = [_sentence(first)]
-    rest = [f"{row['option']} {change(row['effect'], share=True)}" for row in rows[1:]
+    rest = [f"{short_name(row['option'])} {change(row['effect'], share=True)}" for row in rows[1:]
             if (row["calendar"], row["phase"]) == (first["calendar"], first["phase"])]  # fmt: skip
     if rest:
         sentences.append(f"Beside it: {listing(rest)}.")
@@ -87,7 +88,7 @@ def _pattern(
         row = known.row(0, named=True)
         day = row["day"]
         sentences.append(
-            f"Learned from {day:%A} {day.day} {day:%B %Y}, when {row['option']} failed "
+            f"Learned from {day:%A} {day.day} {day:%B %Y}, when {short_name(row['option'])} failed "
             f"{figure(row['failed'], share=True)} against "
             f"{figure(row['failed_otherwise'], share=True)}."
         )
@@ -103,8 +104,8 @@ def _sentence(row: Row) -> str:
     )  # fmt: skip
     since = row["since"]
     return (
-        f"{when} {row['option']} gets {figure(row['on'], share=True)} of the decisions instead of "
-        f"{figure(row['otherwise'], share=True)}: {change(row['effect'], share=True)} "
+        f"{when} {short_name(row['option'])} gets {figure(row['on'], share=True)} of the decisions "
+        f"instead of {figure(row['otherwise'], share=True)}: {change(row['effect'], share=True)} "
         f"{interval(row['low'], row['high'], share=True)}, since {since.day} {since:%B %Y}."
     )
 
@@ -114,7 +115,7 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
     options = settings["options"]
     if len(options) < 2:
         return Verdict(
-            "inconclusive", f"Cannot tell: {options[0]} was always chosen.", evidence,
+            "inconclusive", f"Cannot tell: {short_name(options[0])} was always chosen.", evidence,
             "Give decisions among two options or more.",
         )  # fmt: skip
     asked, each = _looked_for(settings["periods"])
