@@ -74,7 +74,7 @@ def carriers(result: RoutingShifts) -> Table | Cases:
 
 
 def waterfall(result: RoutingShifts) -> Picture:
-    """The largest pattern from the share on other days to its own, feature by feature."""
+    """The largest pattern from the share at other times to its own, feature by feature."""
     own = _of_top(result, result.carriers)
     if not own.height:
         return note(_unexplained(result))
@@ -220,7 +220,7 @@ def origin(result: RoutingShifts) -> Picture:
             tooltip=[alt.Tooltip("day:T", format="%A %-d %b %Y"),
                      alt.Tooltip("failed:Q", title="failed (%)", format=".1f"),
                      alt.Tooltip("n:Q", title="decisions for it", format=","),
-                     alt.Tooltip("alike:Q", title="like the pattern's days (%)", format=".0f"),
+                     alt.Tooltip("alike:Q", title="like the pattern's times (%)", format=".0f"),
                      alt.Tooltip("z:Q", title="standard errors", format=".1f")],
         ),
         base.transform_filter("datum.first").mark_text(

@@ -153,6 +153,7 @@ def test_what_was_tried_stands_with_its_interval(result: RoutingShifts) -> None:
     spec = drawn(attribution.counterfactual(result))
     tried = result.counterfactual.to_dicts()
     assert [row["what"] for row in rows_of(spec)] == [row["what"] for row in tried]
+    assert spec["title"]["text"].startswith("Carriers as at other times: ")
     assert len(tried) == 2 and "fitted again without Tuesday" in tried[1]["what"]
     for row, own in zip(rows_of(spec), tried, strict=True):
         assert row["before"] == pytest.approx(100 * own["before"], abs=0.01)

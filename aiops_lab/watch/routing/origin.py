@@ -33,8 +33,8 @@ def origin_days(
     """Rank the days a model learned from by what they say of an option in the pattern's light.
 
     A day ranks high where decisions for the option failed more (less, if not `worse`) than the
-    option's usual and those that did have carriers as on the pattern's days. How alike a decision
-    is, is its chance to be of the pattern's days by its carriers alone.
+    option's usual and those that did have carriers as at the pattern's times. How alike a decision
+    is, is its chance to be of the pattern's times by its carriers alone.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def origin_days(
     carriers
         The features that carry the pattern.
     pairs
-        Decisions of the pattern's days beside others.
+        Decisions of the pattern's times beside others.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def origin_days(
 
 
 def likeness(rows: pl.DataFrame, carriers: Sequence[str], pairs: Pairs) -> Floats:
-    """The chance of each row to be of the pattern's days, by its carriers (naive Bayes), 0 to 1."""
+    """The chance of each row to be of the pattern's times by its carriers (naive Bayes), 0 to 1."""
     odds = np.zeros(rows.height)
     for name in carriers:
         values = pl.concat([pairs.high[name], pairs.low[name]], rechunk=True)

@@ -12,7 +12,7 @@ from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import change, figure, interval, listing, short_name
 
 Row = dict[str, Any]
-AS_OTHERS = "carriers as on other days"
+AS_OTHERS = "carriers as at other times"
 WEEKS = 4
 POINT = 0.005
 CLOSE = (0.7, 1.3)
