@@ -318,6 +318,33 @@ def test_a_lab_holds_decisions_training_rows_and_attributions(tmp_path: Path) ->
     assert logged.carriers["contribution"][0] == pytest.approx(-2)
 
 
+def test_nested_json_lines_are_decisions_by_dotted_paths(tmp_path: Path) -> None:
+    given = rows(days=9, per_day=3).rename({"noise": "odd.name"})
+    nested = given.select(
+        decision=pl.struct(route="chosen", score="odd.name"), request=pl.struct("at"),
+        batch="batch", id="decision_id", worked=pl.lit("ok"),
+    )  # fmt: skip
+    nested.write_ndjson(tmp_path / "decisions.jsonl")
+    inside = {"chosen": "decision.route", "at": "request.at", "score": "decision.score",
+              "decision_id": "id", "outcome": "worked"}  # fmt: skip
+    lab = al.open_lab(tmp_path / "lab")
+    lab.ingest(tmp_path / "decisions.jsonl", columns=inside)
+    told = lab.table("decisions")
+    assert told["chosen"].to_list() == given["chosen"].to_list()
+    assert told["score"].to_list() == pytest.approx(given["odd.name"].to_list())
+    assert told["features"][0] == '{"batch":0.0}' and told["outcome"].sum() == 27
+    framed = al.open_lab(tmp_path / "framed")
+    framed.ingest(nested, columns=inside)
+    assert framed.table("decisions").equals(told)
+    given.write_csv(tmp_path / "flat.csv")
+    flat = al.open_lab(tmp_path / "flat")
+    flat.ingest(tmp_path / "flat.csv", columns={"score": "odd.name"})
+    assert flat.table("decisions")["score"].null_count() == 0
+    wrong = {**inside, "chosen": "decision.rout"}
+    done = al.open_lab(tmp_path / "new").ingest(tmp_path / "decisions.jsonl", columns=wrong)
+    assert "no column 'decision.rout'" in done.quarantined["reason"][0]
+
+
 def test_the_choices_of_a_router_of_models_are_read_from_traffic(tmp_path: Path) -> None:
     given = rows(days=42, per_day=20)
     calls = given.select(
