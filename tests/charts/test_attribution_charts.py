@@ -232,7 +232,16 @@ def test_other_calendars() -> None:
     hours = history.select("at", chosen=route.otherwise("chosen"))
     found = find_routing_shifts(hours, **QUICK)
     assert found.top["phase"] == "14:00"
-    assert "at 14:00" in said(attribution.folded(found))
+    spec = drawn(attribution.folded(found))
+    means = [row for row in rows_of(spec) if "days" in row]
+    assert len(means) == 24 and [row["phase"] for row in means if row["on"]] == [14]
+    told = next(row["share"] for row in means if row["on"])
+    own = found.hours.filter(option="ferry", hour=14)
+    gone = hours.filter(pl.col("at").dt.hour() == 14)["chosen"] == "ferry"
+    assert told == pytest.approx(100 * float(gone.to_numpy().mean()), abs=0.01)
+    dots = [row for row in rows_of(spec) if "days" not in row and row["on"]]
+    assert len(dots) == own.tail(60)["share"].count() <= 60 < own.height
+    assert "last 60 days" in spec["title"]["subtitle"] and "blue: its hour" in json.dumps(spec)
     assert "by the hour" in drawn(attribution.heat(found))["title"]["text"]
 
 

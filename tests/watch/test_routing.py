@@ -280,11 +280,15 @@ def test_hours_of_the_day_and_month_ends_are_calendars_too() -> None:
     chosen = np.where(night & (random.random(given.height) < 0.8), "b", given["chosen"])
     result = find_routing_shifts(given.with_columns(chosen=pl.Series(chosen)))
     assert (result.top["calendar"], result.top["phase"]) == ("hour", "03:00")
+    assert result.hours.height == 2 * 60 * 24 and result.hours["n"].sum() == 2 * given.height
+    night = result.hours.filter(option="b", hour=3)
+    assert night["share"].mean() > 0.8 and night["day"].is_unique().all()
     given = rows(days=190, per_day=100, weekday=None)
     last = (given["at"].dt.month_end().dt.date() == given["at"].dt.date()).to_numpy()
     chosen = np.where(last & (random.random(given.height) < 0.8), "b", given["chosen"])
     result = find_routing_shifts(given.with_columns(chosen=pl.Series(chosen)))
     assert (result.top["calendar"], result.top["phase"]) == ("month end", "last day")
+    assert not result.hours.height  # no hour lies apart
 
 
 def test_a_period_nobody_named_is_found_and_not_its_multiple() -> None:

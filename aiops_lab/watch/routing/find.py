@@ -34,9 +34,13 @@ from aiops_lab.watch.routing.carriers import (
 )
 from aiops_lab.watch.routing.decisions import (
     DAY,
+    HOURS,
+    SERIES,
     TRAIN,
     Decisions,
     Shares,
+    by_day,
+    by_hour,
     daily_shares,
     hourly_shares,
     read_decisions,
@@ -92,7 +96,6 @@ COUNTERFACTUAL = pl.Schema(
 BELIEFS = pl.Schema(
     {**KEYS, "feature": pl.String, "value": pl.String, "share": pl.Float64, "on": pl.Float64}
 )
-SERIES = pl.Schema({"day": pl.Date, "option": pl.String, "n": pl.Int64, "share": pl.Float64})
 CHECKS = pl.Schema({"check": pl.String, "status": pl.String, "detail": pl.String})
 
 
@@ -125,6 +128,9 @@ class RoutingShifts(Result):
         (how often that value is there in the phase).
     series
         day, option, n, share.
+    hours
+        day, hour (0 to 23, of the time zone), option, n, share (null where none was decided); only
+        of options with a pattern of the hour.
     attributions
         day, metric, slice, option, feature, n, sum, sum_squares: give them to `detect_shifts`.
     checks
@@ -141,6 +147,7 @@ class RoutingShifts(Result):
     counterfactual: pl.DataFrame
     beliefs: pl.DataFrame
     series: pl.DataFrame
+    hours: pl.DataFrame
     attributions: pl.DataFrame
     checks: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
@@ -256,7 +263,7 @@ def find_routing_shifts(
     }  # fmt: skip
     return RoutingShifts(
         words.verdict(patterns, carrying, origin, tried, settings), patterns, carrying, between,
-        origin, tried, beliefs, _series(known), days, checks, settings,
+        origin, tried, beliefs, by_day(known), _hours(known, patterns), days, checks, settings,
     )  # fmt: skip
 
 
@@ -265,8 +272,8 @@ def _nothing(why: str) -> RoutingShifts:
     carrying, between, origin, tried, beliefs = _Explained().frames()
     return RoutingShifts(
         words.nothing(why), pl.DataFrame(schema=PATTERNS), carrying, between, origin, tried,
-        beliefs, pl.DataFrame(schema=SERIES), pl.DataFrame(schema=DAILY),
-        pl.DataFrame(schema=CHECKS), {"options": [], "decisions": 0},
+        beliefs, pl.DataFrame(schema=SERIES), pl.DataFrame(schema=HOURS),
+        pl.DataFrame(schema=DAILY), pl.DataFrame(schema=CHECKS), {"options": [], "decisions": 0},
     )  # fmt: skip
 
 
@@ -375,6 +382,12 @@ def _told(found: Sequence[Pattern], known: Decisions) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PATTERNS)
 
 
+def _hours(known: Decisions, patterns: pl.DataFrame) -> pl.DataFrame:
+    """Single hours, of the options that follow them."""
+    own = patterns.filter(pl.col("calendar") == HOUR)["option"]
+    return by_hour(known, own.unique().sort().to_list())
+
+
 def _key(one: Pattern, known: Decisions) -> dict[str, Any]:
     return {
         "option": known.options[one.place], "calendar": one.calendar.name,
@@ -396,19 +409,6 @@ def _day(one: Pattern, known: Decisions, block: int) -> Any:
     per_day = len(one.calendar.cells) // len(known.days)
     there = np.flatnonzero((one.calendar.blocks == block) & (one.calendar.cells == one.cell))
     return known.days[int(there[0]) // per_day]
-
-
-def _series(known: Decisions) -> pl.DataFrame:
-    shares = daily_shares(known)
-    return pl.concat(
-        [
-            pl.DataFrame({
-                "day": known.days, "option": [option] * len(known.days), "n": shares.n,
-                "share": shares.values[place],
-            }, schema=SERIES).with_columns(pl.col("share").fill_nan(None))
-            for place, option in enumerate(shares.options)
-        ]
-    )  # fmt: skip
 
 
 def _chances(
