@@ -10,6 +10,8 @@ from typing import Any
 MINUS = "−"
 MARKS = 30
 """So many marks may stand on one letter; a browser hangs on 100,000."""
+LONGEST = 40
+"""Letters of a name in a sentence."""
 HIDDEN = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0e"
@@ -110,6 +112,17 @@ def listing(names: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         names = [*names[:most], f"{len(names) - most} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def short_name(text: str) -> str:
+    """A name as a sentence or a title can bear it.
+
+    Examples
+    --------
+    >>> short_name("harbour"), len(short_name("harbour" * 100))
+    ('harbour', 41)
+    """
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def visible(text: str, *, alone: bool = False) -> str:

@@ -16,8 +16,6 @@ from aiops_lab.charts.recurring import (
     multiples,
     p_words,
     patterns,
-    share,
-    short_name,
     when,
 )
 from aiops_lab.charts.retrieval import OTHER, Picture
@@ -25,7 +23,7 @@ from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE
 from aiops_lab.charts.watch import MIDNIGHT, ROW
 from aiops_lab.watch.routing.find import RoutingShifts
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 __all__ = [
     "beliefs",
@@ -76,7 +74,7 @@ def carriers(result: RoutingShifts) -> Table | Cases:
 
 
 def waterfall(result: RoutingShifts) -> Picture:
-    """The largest pattern from the share on other days to its own, feature by feature."""
+    """The largest pattern from the share at other times to its own, feature by feature."""
     own = _of_top(result, result.carriers)
     if not own.height:
         return note(_unexplained(result))
@@ -108,7 +106,7 @@ def waterfall(result: RoutingShifts) -> Picture:
         for name, by, kind in steps:
             bars.append(_bar(name, at, at + by, kind, _points(by)))
             at += by
-        bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", share(top["on"])))
+        bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", figure(top["on"], share=True)))
         axis = f"share of {short_name(top['option'])} (%)"
         subtitle = (
             f"From the share otherwise to the share {when(top)}, in points. Blue: carries it; "
@@ -194,8 +192,7 @@ def beliefs(result: RoutingShifts) -> Picture:
 
 def origin(result: RoutingShifts) -> Picture:
     """The days the model learned from, by how much each speaks for the pattern."""
-    own = result.origin.filter(pl.col("option") == result.top.get("option", ""))
-    own = own.unique("day", keep="first", maintain_order=True).drop_nans("z")
+    own = _of_top(result, result.origin).drop_nans("z")
     if not own.height:
         return note("Where it was learned is not known: no training rows with outcomes were given, "
                     "or there is nothing to explain.")  # fmt: skip
@@ -223,7 +220,7 @@ def origin(result: RoutingShifts) -> Picture:
             tooltip=[alt.Tooltip("day:T", format="%A %-d %b %Y"),
                      alt.Tooltip("failed:Q", title="failed (%)", format=".1f"),
                      alt.Tooltip("n:Q", title="decisions for it", format=","),
-                     alt.Tooltip("alike:Q", title="like the pattern's days (%)", format=".0f"),
+                     alt.Tooltip("alike:Q", title="like the pattern's times (%)", format=".0f"),
                      alt.Tooltip("z:Q", title="standard errors", format=".1f")],
         ),
         base.transform_filter("datum.first").mark_text(

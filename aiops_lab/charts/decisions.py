@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from aiops_lab.charts.cases import Cases, note
-from aiops_lab.charts.recurring import FEATURES, multiples, short_name
+from aiops_lab.charts.recurring import FEATURES, multiples
 from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
@@ -14,7 +14,7 @@ from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.monitor import DecisionShifts
 from aiops_lab.watch.routing.monitor_words import name, sentence
 from aiops_lab.watch.words import day_words
-from aiops_lab.wording import figure
+from aiops_lab.wording import figure, short_name
 
 SURE = 1.96
 VALUES = 10
@@ -50,12 +50,12 @@ def moved(result: DecisionShifts) -> Picture:
     if not own.height:
         return note("Nothing moved that could be drawn.")
     names = [f"{_title(name(row))}{' (%)' if row['share'] else ''}" for row in own.to_dicts()]
-    shown = own.with_columns(row=pl.Series(names)).head(FEATURES)
+    shown = own.with_columns(metric="what", what=pl.Series(names)).head(FEATURES)
     slices = result.daily.select(
         "metric", "slice", pl.col("option", "feature").fill_null("")
     ).unique()
     keyed = shown.select(
-        pl.col("what").alias("metric"), pl.col("option", "feature").fill_null(""), "what",
+        "metric", pl.col("option", "feature").fill_null(""), "what",
         pl.col("day").alias("fired"), "since_low", "since_high",
         scale=pl.when("share").then(100.0).otherwise(1.0),
     ).join(slices, on=["metric", "option", "feature"], maintain_order="left")  # fmt: skip
@@ -63,11 +63,11 @@ def moved(result: DecisionShifts) -> Picture:
         (pl.col(each) * pl.col("scale")).round_sig_figs(4) for each in ("value", "low", "high")
     ]
     days = result.series.join(keyed, on=["metric", "slice"]).select(
-        "row", *figures, pl.col("day").dt.strftime(MIDNIGHT),
+        "what", *figures, pl.col("day").dt.strftime(MIDNIGHT),
         fired=pl.col("day") == pl.col("fired"),
     )  # fmt: skip
     begun = keyed.select(
-        "row", begun=pl.col("since_low").dt.strftime(MIDNIGHT),
+        "what", begun=pl.col("since_low").dt.strftime(MIDNIGHT),
         ended=(pl.col("since_high") + pl.duration(days=1)).dt.strftime(MIDNIGHT),
     )  # fmt: skip
     base = alt.Chart(pl.concat([days, begun], how="diagonal"))
@@ -99,7 +99,7 @@ def moved(result: DecisionShifts) -> Picture:
     title = f"{_title(name(own.row(0, named=True)))} moved"
     title += f", and {own.height - 1} more" if own.height > 1 else ""
     return multiples(
-        alt.layer(*layers).resolve_scale(x="shared"), "row", names[: shown.height], 92, title,
+        alt.layer(*layers).resolve_scale(x="shared"), "what", names[: shown.height], 92, title,
         subtitle, y="independent",
     )  # fmt: skip
 
@@ -189,10 +189,11 @@ def segments(means: pl.DataFrame, option: str | None = None) -> Picture:
         ),
         base.mark_circle(size=60, opacity=1, color=CANDIDATE).encode(y=y, tooltip=tooltip),
     ]
-    subtitle = f"Mean attribution to {short_name(option)} by {short_name(by)}; line: 95 % interval"
+    called = "what was chosen" if by == "chosen" else short_name(by)
+    subtitle = f"Mean attribution to {short_name(option)} by {called}; line: 95 % interval"
     left = counts.height - len(kept)
     subtitle += f". {left} more with fewer decisions are left out" if left else ""
-    title = f"{short_name(order[0])} differs most by {short_name(by)}"
+    title = f"{short_name(order[0])} differs most by {called}"
     return multiples(alt.layer(*layers), "feature", order[:FEATURES], 70, title, subtitle)
 
 

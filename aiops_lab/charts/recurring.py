@@ -16,13 +16,14 @@ from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.find import RoutingShifts
 from aiops_lab.watch.routing.patterns import HOUR, MONTH, MONTH_END, WEEK, WEEKDAYS
 from aiops_lab.watch.words import day_words
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 WEEKS = 104
 """So many weeks are drawn, the last ones."""
+DAYS = 60
+"""Days whose hours are drawn, the last ones."""
 FEATURES = 6
 """Features drawn, those that matter most."""
-LONGEST = 40
 SHORT = [day[:3] for day in WEEKDAYS]
 PALE = "#deebf7"
 NO_PATTERN = "No calendar was found in the shares."
@@ -86,35 +87,47 @@ def heat(result: RoutingShifts, option: str | None = None) -> Picture:
 
 
 def folded(result: RoutingShifts, option: str | None = None) -> Picture:
-    """One option's share laid over the pattern's period: a dot a day, a bar the mean."""
+    """One option's share laid over the pattern's period: a dot a day, or hour, a bar the mean."""
     option, days = _days(result, option)
     if (nothing := _undrawn(result, option, days)) is not None:
         return nothing
     own = patterns_of(result, option)
-    if own and own[0]["calendar"] == HOUR:
-        row = own[0]
-        return note(
-            f"{short_name(option)} gets {_ends(row)} {when(row)}. Shares are kept by the day, so "
-            "the hours of single days cannot be drawn."
-        )
     key = own[0] if own else {"calendar": WEEK, "period_days": 7.0}
-    days = days.with_columns(phase=_phases(days, key))
-    axis_title = _axis(key, days)
+    hourly = key["calendar"] == HOUR
+    times = result.hours.filter(pl.col("option") == option) if hourly else days
+    axis = f"hour of the day ({result.settings['timezone']})" if hourly else _axis(key, days)
+    share, cells = pl.col("share"), cells_of(own)
+    times = times.with_columns(share * 100, phase=_phases(times, key)).drop_nulls("share")
+    times = times.with_columns(on=pl.col("phase").is_in(cells))
     subtitle = "Dot: a day; bar: the mean of its days"
+    last = times["day"] > times["day"].max() - dt.timedelta(days=DAYS)  # pyright: ignore[reportOperatorIssue]
+    if hourly:  # shares of few decisions: each counts by how many there were
+        of = "days" if last.all() else f"last {DAYS} days"
+        subtitle = f"Dot: a day's hour, the {of} from left to right; bar: all days together"
+    mean = (share * pl.col("n")).sum() / pl.col("n").sum() if hourly else share.mean()
+    shown = times.filter(last) if hourly else times
     if own and (own[0]["since"] - days["day"].min()).days >= key["period_days"]:
-        days = days.filter(pl.col("day") >= own[0]["since"])
+        times, shown = (part.filter(pl.col("day") >= own[0]["since"]) for part in (times, shown))
         subtitle += f" since {day_words(own[0]['since'])}"
-    cells = cells_of(own)
-    rows = days.drop_nulls("share").select(
-        "phase", "n", pl.col("day").dt.strftime(MIDNIGHT), (pl.col("share") * 100).round(2),
-        on=pl.col("phase").is_in(cells),
-    )  # fmt: skip
-    means = rows.group_by("phase", "on").agg(pl.col("share").mean().round(2), days=pl.len())
-    week = key["calendar"] == WEEK
+    title = f"No phase of the week lies apart for {short_name(option)}"
+    if own:
+        title = f"{short_name(option)}: {listing(map(_apart, own[: len(cells)]))}"
+        each = "hour" if hourly else "day"
+        subtitle += f"; blue: {f'its {each}' if len(cells) == 1 else f'their {each}s'}"
+    means = times.group_by("phase", "on").agg(mean.round(2), days=pl.len())
+    return _laid(shown, means, key, axis).properties(
+        width="container", height=260, title=alt.TitleParams(title, subtitle=subtitle)
+    )
+
+
+def _laid(
+    times: pl.DataFrame, means: pl.DataFrame, key: Row, title: str | None
+) -> alt.LayerChart | alt.FacetChart:
+    """Times by their phase, with the mean of each."""
     axis = alt.Axis(labelAngle=0, labelOverlap="greedy", ticks=False)
-    if week:
+    if key["calendar"] == WEEK:
         axis["labelExpr"] = f"{SHORT}[datum.value]"
-    x = alt.X("phase:O", title=axis_title, axis=axis, sort=(
+    x = alt.X("phase:O", title=title, axis=axis, sort=(
         "descending" if key["calendar"] == MONTH_END else "ascending"))  # fmt: skip
     y = alt.Y(
         "share:Q",
@@ -122,9 +135,16 @@ def folded(result: RoutingShifts, option: str | None = None) -> Picture:
         scale=alt.Scale(zero=False, nice=False, padding=12),
     )
     colour = alt.condition("datum.on", alt.value(CANDIDATE), alt.value(BASELINE))
+    rows = times.select(
+        "phase", "n", pl.col("day").dt.strftime(MIDNIGHT), pl.col("share").round(2), "on"
+    )
+    size, opacity, beside = 36, 0.6, alt.Undefined
+    if key["calendar"] == HOUR:  # side by side: an hour's shares are often the same
+        size, opacity = 14, 0.4
+        beside = alt.XOffset("day:T", scale=alt.Scale(paddingOuter=0.2))
     layers = [
-        alt.Chart(rows).mark_circle(size=36, opacity=0.6).encode(
-            x=x, y=y, color=colour,
+        alt.Chart(rows).mark_circle(size=size, opacity=opacity).encode(
+            x=x, y=y, color=colour, xOffset=beside,
             tooltip=[alt.Tooltip("day:T", format="%A %-d %b %Y"),
                      alt.Tooltip("share:Q", title="share (%)", format=".1f"),
                      alt.Tooltip("n:Q", title="decisions", format=",")],
@@ -134,13 +154,7 @@ def folded(result: RoutingShifts, option: str | None = None) -> Picture:
             tooltip=[alt.Tooltip("share:Q", title="mean share (%)", format=".1f"), "days:Q"],
         ),
     ]  # fmt: skip
-    title = f"No phase of the week lies apart for {short_name(option)}"
-    if own:
-        title = f"{short_name(option)}: {listing(map(_apart, own[: len(cells)]))}"
-        subtitle += f"; blue: {'its day' if len(cells) == 1 else 'their days'}"
-    return alt.layer(*layers).properties(
-        width="container", height=260, title=alt.TitleParams(title, subtitle=subtitle)
-    )
+    return alt.layer(*layers)
 
 
 def patterns(result: RoutingShifts) -> Table | Cases:
@@ -148,8 +162,8 @@ def patterns(result: RoutingShifts) -> Table | Cases:
     if not result.patterns.height:
         return note(NO_PATTERN)
     rows = [
-        {"option": row["option"], "when": when(row), "share then": share(row["on"]),
-         "share otherwise": share(row["otherwise"]),
+        {"option": row["option"], "when": when(row), "share then": figure(row["on"], share=True),
+         "share otherwise": figure(row["otherwise"], share=True),
          "difference (95 % interval)": f"{change(row['effect'], share=True)} "
                                        f"{interval(row['low'], row['high'], share=True)}",
          "p": p_words(row["p_value"]), "times seen": row["repetitions"],
@@ -251,6 +265,8 @@ def patterns_of(result: RoutingShifts, option: str) -> list[Row]:
 def _phases(days: pl.DataFrame, key: Row) -> pl.Series:
     """The phase of each day in a pattern's calendar, as a number."""
     day = days["day"]
+    if key["calendar"] == HOUR:
+        return days["hour"]
     if key["calendar"] == WEEK:
         return (day.dt.weekday() - 1).cast(pl.Int64)
     if key["calendar"] == MONTH:
@@ -263,7 +279,7 @@ def _phases(days: pl.DataFrame, key: Row) -> pl.Series:
 def cells_of(own: list[Row]) -> list[int]:
     """The phases of patterns as the numbers that `_phases` gives."""
     words = {name: place for place, name in enumerate(WEEKDAYS)} | {"last day": 0}
-    return [words[p] if p in words else int("".join(filter(str.isdigit, p)))
+    return [words[p] if p in words else int("".join(filter(str.isdigit, p.removesuffix(":00"))))
             for p in (row["phase"] for row in own)]  # fmt: skip
 
 
@@ -281,16 +297,7 @@ def _axis(key: Row, days: pl.DataFrame) -> str | None:
 
 
 def _ends(row: Row) -> str:
-    return f"{share(row['on'])} instead of {share(row['otherwise'])}"
-
-
-def share(value: float) -> str:
-    """A share; estimated ones may lie a little outside of what can be."""
-    return figure(min(max(value, 0.0), 1.0), share=True)
-
-
-def short_name(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return f"{figure(row['on'], share=True)} instead of {figure(row['otherwise'], share=True)}"
 
 
 def p_words(value: float | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.charts.cases import Cases, note
 from aiops_lab.verdict import SIGNS
 from aiops_lab.wording import figure, visible
 
@@ -102,8 +103,10 @@ def table(
     return Table(title, list(names.values()), rows, frame.height)
 
 
-def checks(preflight: pl.DataFrame, asks: str = "May these runs be compared?") -> Table:
+def checks(preflight: pl.DataFrame, asks: str = "May these runs be compared?") -> Table | Cases:
     """What was checked before anything was believed; what is in doubt first."""
+    if not preflight.height:
+        return note("Nothing had to be checked.")
     order = {"inconclusive": 0, "fail": 1, "warn": 2, "ok": 3}
     doubts = preflight.filter(pl.col("status") != "ok").height
     rows = preflight.sort(pl.col("status").replace_strict(order), maintain_order=True)

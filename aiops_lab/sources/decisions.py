@@ -2,7 +2,8 @@
 
 Decisions are told by the columns ``at`` and ``chosen`` (called so or mapped), attributions by
 ``decision_id``, ``feature`` and ``attribution``. Columns of decisions that no canonical table knows
-are features; ``score_OPTION`` is the score of one option.
+are features; ``score_OPTION`` is the score of one option. A name mapped may be a dotted path into
+nested JSON or a struct, whose other fields are no features then.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def kind_of(columns: Collection[str], mapping: Mapping) -> str | None:
 
     def there(name: str) -> bool:
         theirs = mapping.get(name, name)
-        return isinstance(theirs, str) and theirs.partition(".")[0] in columns
+        return isinstance(theirs, str) and (
+            theirs in columns or theirs.partition(".")[0] in columns
+        )
 
     if any(map(there, OTHERS)):
         return None
@@ -67,7 +70,8 @@ def from_table(frame: pl.DataFrame, mapping: Mapping) -> Batch:
     columns, _ = pick(frame, {k: v for k, v in mapping.items() if k in COLUMNS}, COLUMNS)
     if kind == "attributions":
         return _attributions(frame, columns)
-    used = {str(mapping.get(name, name)).partition(".")[0] for name in TOLD}
+    theirs = {str(mapping.get(name, name)) for name in TOLD}
+    used = theirs | {name.partition(".")[0] for name in theirs}
     rest = frame.drop("_place", *(used & {*frame.columns}))
     scores = [name for name in rest.columns if name.startswith(SCORE)]
     found = frame.select("_place", **{name: columns[name] for name in TOLD if name in columns})

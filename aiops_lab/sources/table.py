@@ -153,7 +153,9 @@ def _from_json(
                 places.append(place)
     keys = {key for row in rows for key in row}
     if not as_calls and decisions.kind_of(keys, mapping):
-        flat = {name: [_plain(row.get(name)) for row in rows] for name in sorted(keys)}
+        inside = {str(mapping[name]) for name in decisions.COLUMNS if name in mapping} - keys
+        paths = {path for path in inside if any(_at(row, path) is not None for row in rows)}
+        flat = {name: [_plain(_at(row, name)) for row in rows] for name in sorted(keys | paths)}
         told = pl.DataFrame(flat, schema=dict.fromkeys(flat, pl.String))
         return told.with_columns(pl.Series("_place", places, pl.Int64))
     as_calls = as_calls or calls.is_calls(keys, mapping)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -131,6 +132,7 @@ def test_the_waterfall_ends_at_the_share_that_was_seen(result: RoutingShifts) ->
 
 
 def test_origin_names_the_day(result: RoutingShifts, payments: Any) -> None:
+    assert isinstance(checks(result.checks, "May this be believed?"), Table)
     spec = drawn(attribution.origin(result))
     told = [row["told"] for row in rows_of(spec) if row["first"]]
     assert told == ["Tuesday 15 September: failed 64.7 % against 3.6 %"]
@@ -139,10 +141,19 @@ def test_origin_names_the_day(result: RoutingShifts, payments: Any) -> None:
     assert len(rows_of(spec)) == result.origin.height
 
 
+def test_origin_is_that_of_the_largest_pattern(result: RoutingShifts) -> None:
+    other = result.origin.with_columns(phase=pl.lit("Friday"), z=pl.col("z") + 9)
+    both = replace(result, origin=pl.concat([other, result.origin]))
+    spec = drawn(attribution.origin(both))
+    assert spec["title"]["text"] == "Learned on Tuesday 15 September 2026"
+    assert len(rows_of(spec)) == result.origin.height
+
+
 def test_what_was_tried_stands_with_its_interval(result: RoutingShifts) -> None:
     spec = drawn(attribution.counterfactual(result))
     tried = result.counterfactual.to_dicts()
     assert [row["what"] for row in rows_of(spec)] == [row["what"] for row in tried]
+    assert spec["title"]["text"].startswith("Carriers as at other times: ")
     assert len(tried) == 2 and "fitted again without Tuesday" in tried[1]["what"]
     for row, own in zip(rows_of(spec), tried, strict=True):
         assert row["before"] == pytest.approx(100 * own["before"], abs=0.01)
@@ -192,7 +203,8 @@ def test_a_clean_history_has_days_and_notes(clean: RoutingShifts) -> None:
     drawn(attribution.folded(clean))
     for name in EVERY[2:]:
         assert said(getattr(attribution, name)(clean)).endswith(".")
-    assert isinstance(checks(clean.checks, "May this be believed?"), Table)
+    assert not clean.checks.height
+    assert said(checks(clean.checks, "May this be believed?")) == "Nothing had to be checked."
 
 
 def test_one_option_is_a_note(payments: Any) -> None:
@@ -220,7 +232,16 @@ def test_other_calendars() -> None:
     hours = history.select("at", chosen=route.otherwise("chosen"))
     found = find_routing_shifts(hours, **QUICK)
     assert found.top["phase"] == "14:00"
-    assert "at 14:00" in said(attribution.folded(found))
+    spec = drawn(attribution.folded(found))
+    means = [row for row in rows_of(spec) if "days" in row]
+    assert len(means) == 24 and [row["phase"] for row in means if row["on"]] == [14]
+    told = next(row["share"] for row in means if row["on"])
+    own = found.hours.filter(option="ferry", hour=14)
+    gone = hours.filter(pl.col("at").dt.hour() == 14)["chosen"] == "ferry"
+    assert told == pytest.approx(100 * float(gone.to_numpy().mean()), abs=0.01)
+    dots = [row for row in rows_of(spec) if "days" not in row and row["on"]]
+    assert len(dots) == own.tail(60)["share"].count() <= 60 < own.height
+    assert "last 60 days" in spec["title"]["subtitle"] and "blue: its hour" in json.dumps(spec)
     assert "by the hour" in drawn(attribution.heat(found))["title"]["text"]
 
 

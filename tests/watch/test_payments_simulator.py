@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,12 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "data" / "payments" / "simulate.py"
-SPEC = importlib.util.spec_from_file_location("payments_simulate", SCRIPT)
-assert SPEC and SPEC.loader
-payments_simulate: Any = importlib.util.module_from_spec(SPEC)
-sys.modules["payments_simulate"] = payments_simulate  # two simulators have a file of this name
-SPEC.loader.exec_module(payments_simulate)
+from tests.watch.test_routing import PROGRAM, simulator
+
+payments_simulate = simulator()
 choose, simulate = payments_simulate.choose, payments_simulate.simulate
 WEEKDAYS, KINDS = payments_simulate.WEEKDAYS, payments_simulate.KINDS
 MODELS = ("formula", "fitted")
@@ -146,12 +142,12 @@ def test_the_command_writes_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for name in ("one", "two"):
         given = ["--seed", "3", "--weeks", "2", "--per-day", "40", "--model", "formula"]
-        subprocess.run([sys.executable, SCRIPT, tmp_path / name, *given], check=True)
+        subprocess.run([sys.executable, PROGRAM, tmp_path / name, *given], check=True)
         written.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert written[0] == written[1]
     assert set(written[0]) == {"training.csv", "decisions.csv", "truth.json"}
     assert json.loads(written[0]["truth.json"])["parameters"]["weeks"] == 2
-    assert "aiops_lab" not in SCRIPT.read_text()
+    assert "aiops_lab" not in PROGRAM.read_text()
 
 
 @pytest.mark.slow

@@ -200,6 +200,30 @@ def test_too_few_weeks_say_how_many_more() -> None:
     assert few.verdict.status == "inconclusive" and "more week" in few.verdict.next_step
 
 
+def test_the_verdict_speaks_of_the_periods_that_were_asked_for() -> None:
+    def said(periods: Any, days: int = 84, per_day: int = 200) -> Any:
+        given = rows(days=days, per_day=per_day, weekday=None, seed=3)
+        return find_routing_shifts(given, periods=periods, permutations=199).verdict
+
+    ok = said([5, 3])
+    assert ok.status == "ok" and "a period of 3 or 5 days in 84 days" in ok.headline
+    assert "one day in 5 that lies" in ok.headline and "week" not in ok.headline
+    assert "a period of 2 to 5 days" in said(range(2, 6)).headline
+    assert "follows the week in 84 days: a weekday" in said([7]).headline
+    few = said([3, 5], days=14)
+    assert few.status == "inconclusive" and "a pattern of 5 days takes 20 days" in few.headline
+    assert few.next_step == "Look again after 1 more week."
+    noisy = said([4], days=20, per_day=3)
+    assert noisy.status == "inconclusive" and "one day in 4 that lies" in noisy.headline
+    assert "more weeks" in noisy.next_step
+
+
+@pytest.mark.parametrize("periods", [[], [1], [7.0], [True, 7], 7, "week", [3, None]])
+def test_periods_that_are_none_are_refused(periods: Any) -> None:
+    with pytest.raises(BadSettings, match="whole days, each 2 or more"):
+        find_routing_shifts(rows(days=30), periods=periods)
+
+
 def test_one_option_is_no_choice() -> None:
     result = find_routing_shifts(rows().with_columns(chosen=pl.lit("a")))
     assert result.verdict.status == "inconclusive" and "always chosen" in result.verdict.headline
@@ -256,11 +280,15 @@ def test_hours_of_the_day_and_month_ends_are_calendars_too() -> None:
     chosen = np.where(night & (random.random(given.height) < 0.8), "b", given["chosen"])
     result = find_routing_shifts(given.with_columns(chosen=pl.Series(chosen)))
     assert (result.top["calendar"], result.top["phase"]) == ("hour", "03:00")
+    assert result.hours.height == 2 * 60 * 24 and result.hours["n"].sum() == 2 * given.height
+    night = result.hours.filter(option="b", hour=3)
+    assert night["share"].mean() > 0.8 and night["day"].is_unique().all()
     given = rows(days=190, per_day=100, weekday=None)
     last = (given["at"].dt.month_end().dt.date() == given["at"].dt.date()).to_numpy()
     chosen = np.where(last & (random.random(given.height) < 0.8), "b", given["chosen"])
     result = find_routing_shifts(given.with_columns(chosen=pl.Series(chosen)))
     assert (result.top["calendar"], result.top["phase"]) == ("month end", "last day")
+    assert not result.hours.height  # no hour lies apart
 
 
 def test_a_period_nobody_named_is_found_and_not_its_multiple() -> None:
@@ -292,6 +320,33 @@ def test_a_lab_holds_decisions_training_rows_and_attributions(tmp_path: Path) ->
     lab.ingest(told)
     logged = find_routing_shifts(lab, periods=[7])
     assert logged.carriers["contribution"][0] == pytest.approx(-2)
+
+
+def test_nested_json_lines_are_decisions_by_dotted_paths(tmp_path: Path) -> None:
+    given = rows(days=9, per_day=3).rename({"noise": "odd.name"})
+    nested = given.select(
+        decision=pl.struct(route="chosen", score="odd.name"), request=pl.struct("at"),
+        batch="batch", id="decision_id", worked=pl.lit("ok"),
+    )  # fmt: skip
+    nested.write_ndjson(tmp_path / "decisions.jsonl")
+    inside = {"chosen": "decision.route", "at": "request.at", "score": "decision.score",
+              "decision_id": "id", "outcome": "worked"}  # fmt: skip
+    lab = al.open_lab(tmp_path / "lab")
+    lab.ingest(tmp_path / "decisions.jsonl", columns=inside)
+    told = lab.table("decisions")
+    assert told["chosen"].to_list() == given["chosen"].to_list()
+    assert told["score"].to_list() == pytest.approx(given["odd.name"].to_list())
+    assert told["features"][0] == '{"batch":0.0}' and told["outcome"].sum() == 27
+    framed = al.open_lab(tmp_path / "framed")
+    framed.ingest(nested, columns=inside)
+    assert framed.table("decisions").equals(told)
+    given.write_csv(tmp_path / "flat.csv")
+    flat = al.open_lab(tmp_path / "flat")
+    flat.ingest(tmp_path / "flat.csv", columns={"score": "odd.name"})
+    assert flat.table("decisions")["score"].null_count() == 0
+    wrong = {**inside, "chosen": "decision.rout"}
+    done = al.open_lab(tmp_path / "new").ingest(tmp_path / "decisions.jsonl", columns=wrong)
+    assert "no column 'decision.rout'" in done.quarantined["reason"][0]
 
 
 def test_the_choices_of_a_router_of_models_are_read_from_traffic(tmp_path: Path) -> None:
@@ -328,6 +383,50 @@ def test_a_feature_may_be_called_day_and_training_rows_need_no_id() -> None:
     assert result.counterfactual["removed"].to_list() == pytest.approx([1.0, 1.0])
     assert dt.date(2026, 3, 10) not in {at.date() for at in seen[0]["at"]}
     assert len(seen[0]) == 27 * 40
+
+
+def two_days() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decisions that seldom go to a on Tuesdays and Fridays, and what that was learned from."""
+    random = np.random.default_rng(2)
+    given = rows(days=84, per_day=60).with_columns(
+        freight=(pl.col("at").dt.weekday() == 5).cast(pl.Float64)
+    )
+    odd = (given["freight"] > 0).to_numpy() & (random.random(given.height) < 0.5)
+    others = np.where(random.random(given.height) < 0.5, "b", "c")
+    chosen = np.where(odd | (given["chosen"] == "b").to_numpy(), others, given["chosen"])
+    given = given.with_columns(chosen=pl.Series(chosen))
+    bad = pl.col("at").dt.date().is_in([dt.date(2026, 3, 10), dt.date(2026, 3, 20)])
+    learned = given.head(28 * 60).with_columns(outcome=(~bad).cast(pl.Int64))
+    return given, learned
+
+
+def test_each_pattern_of_an_option_has_days_of_its_own_that_it_was_learned_on() -> None:
+    given, learned = two_days()
+
+    def model(frame: pl.DataFrame) -> Any:
+        a = np.where(frame["batch"] > 0, 0.2, np.where(frame["freight"] > 0, 0.3, 0.6))
+        return np.column_stack([a, (1 - a) / 2, (1 - a) / 2])
+
+    result = find_routing_shifts(given, model=model, training=learned, periods=[7])
+    first = result.origin.group_by("phase", maintain_order=True).agg(pl.col("day").first())
+    assert dict(first.iter_rows()) == {
+        "Tuesday": dt.date(2026, 3, 10), "Friday": dt.date(2026, 3, 20),
+    }  # fmt: skip
+    assert result.origin.columns[:5] == ["day", "option", "calendar", "period_days", "phase"]
+    assert result.origin.height == 2 * 28
+    day = dict(first.iter_rows())[result.top["phase"]]
+    assert f"Learned from {day:%A} {day.day} March" in result.verdict.headline
+
+
+def test_long_names_do_not_fill_the_verdict() -> None:
+    long = {"a": "a" * 900, "b": "b" * 900}
+    given = rows().with_columns(pl.col("chosen").replace(long)).rename({"batch": "batch" * 200})
+    told = find_routing_shifts(given, model=lambda f: np.where(f[:, 0] > 0, 0.2, 0.6), periods=[7])
+    assert len(told.verdict.headline) < 400 and len(told.verdict.next_step) < 200
+    assert "a" * 40 + "…" in told.verdict.headline
+    assert told.checks["detail"].str.len_chars().max() < 200  # pyright: ignore[reportOperatorIssue]
+    only = find_routing_shifts(given.with_columns(chosen=pl.lit("a" * 900)))
+    assert len(only.verdict.headline) < 100
 
 
 def test_a_lab_without_decisions_says_so(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Which features carry a pattern: the change in share between two sets of days, shared among them.
+"""Which features carry a pattern: the change in share between two sets of times, shared among them.
 
-Decisions of the pattern's days are paired with decisions of other days of the same repetition (of
-the same week, say). A model says what would be chosen if some features came from one side and the
+Decisions of the pattern's days, or hours, are paired with others of the same repetition (of the
+same week, say). A model says what would be chosen if some features came from one side and the
 others from the other; Shapley values of that add up to the whole change the model makes.
 """
 
@@ -27,7 +27,7 @@ PROMISING = 4
 
 @dataclass(frozen=True)
 class Pairs:
-    """Decisions of a pattern's days beside those of other days, and the repetition of each pair."""
+    """Decisions of a pattern's times beside those of others, and the repetition of each pair."""
 
     high: pl.DataFrame
     low: pl.DataFrame
@@ -92,9 +92,9 @@ def paired(
 
 
 def worth_of(chances: Chances, pairs: Pairs, features: Sequence[str], option: int) -> Worth:
-    """The chance of an option where a mask's features are those of the pattern's days.
+    """The chance of an option where a mask's features are those of the pattern's times.
 
-    All else, the context too, is as on the other days.
+    All else, the context too, is as at other times.
     """
 
     def worth(mask: Bools) -> Floats:
@@ -162,7 +162,7 @@ def flipped(blocks: Floats, seed: int = 0, flips: int = FLIPS) -> Floats:
 
 @dataclass(frozen=True)
 class Removed:
-    """What is left of a pattern when some features are as on other days.
+    """What is left of a pattern when some features are as at other times.
 
     `before` and `after` are the model's effect with and without them, `removed` the part that is
     gone, `low` to `high` its 95 % interval over the repetitions.
@@ -179,12 +179,12 @@ def counterfactual(
     chances: Chances, pairs: Pairs, decisions: Decisions, option: int, carriers: Sequence[str],
     *, seed: int = 0, again: Chances | None = None,
 ) -> Removed:  # fmt: skip
-    """Decide the pattern's days again with the carriers' values of other days, or by another model.
+    """Decide a pattern's times again with the carriers' values of others, or by another model.
 
     Parameters
     ----------
     carriers
-        The features set to what they are on other days.
+        The features set to what they are at other times.
     again
         A model fitted anew, say without the rows of the origin: then nothing is set.
     """

@@ -29,6 +29,10 @@ ROUTER = ("model_served", "model_requested")
 """What was chosen, where the decisions are those of a router between models."""
 TRAFFIC = ("slice", "language", "tenant", "prompt_version", "index_version", "tokens_in", "words")
 MOST_OPTIONS = 50
+SERIES = pl.Schema({"day": pl.Date, "option": pl.String, "n": pl.Int64, "share": pl.Float64})
+HOURS = pl.Schema(
+    {"day": pl.Date, "hour": pl.Int64, "option": pl.String, "n": pl.Int64, "share": pl.Float64}
+)
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,36 @@ def hourly_shares(decisions: Decisions) -> Shares:
     day = (decisions.rows[DAY] - decisions.days[0]).dt.total_days().to_numpy()
     hours = decisions.rows["at"].dt.hour().cast(pl.Int64).to_numpy()
     return _shares(decisions, day * 24 + hours, len(decisions.days) * 24)
+
+
+def by_day(decisions: Decisions) -> pl.DataFrame:
+    """The share of each option on each day: day, option, n, share (null where none was decided)."""
+    return _long(daily_shares(decisions), {"day": decisions.days}, decisions.options, SERIES)
+
+
+def by_hour(decisions: Decisions, options: Sequence[str]) -> pl.DataFrame:
+    """The share of some options in each hour: day, hour, option, n, share."""
+    if not len(options):
+        return pl.DataFrame(schema=HOURS)
+    days = pl.Series(decisions.days, dtype=pl.Date)
+    times = {"day": days.gather(np.arange(24 * len(days)) // 24),
+             "hour": np.arange(24 * len(days)) % 24}  # fmt: skip
+    return _long(hourly_shares(decisions), times, options, HOURS)
+
+
+def _long(
+    shares: Shares, times: dict[str, Any], options: Sequence[str], schema: pl.Schema
+) -> pl.DataFrame:
+    return pl.concat(
+        pl.DataFrame(
+            {
+                **times, "option": [option] * len(shares.n), "n": shares.n,
+                "share": shares.values[shares.options.index(option)],
+            },
+            schema=schema,
+        ).with_columns(pl.col("share").fill_nan(None))
+        for option in options
+    )  # fmt: skip
 
 
 def _shares(decisions: Decisions, place: Integers, times: int) -> Shares:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,9 +34,13 @@ from aiops_lab.watch.routing.carriers import (
 )
 from aiops_lab.watch.routing.decisions import (
     DAY,
+    HOURS,
+    SERIES,
     TRAIN,
     Decisions,
     Shares,
+    by_day,
+    by_hour,
     daily_shares,
     decisions_if_any,
     hourly_shares,
@@ -46,7 +50,7 @@ from aiops_lab.watch.routing.model import Chances, chances_of, imitation
 from aiops_lab.watch.routing.origin import ORIGIN, origin_days
 from aiops_lab.watch.routing.patterns import (
     HOUR,
-    WEEK,
+    KEYS,
     Pattern,
     calendars_of_days,
     calendars_of_hours,
@@ -69,7 +73,6 @@ WITHDRAWN = 0.5
 """If less of a pattern goes with its carriers, they are not what carries it."""
 GRID = 10
 SETTLED = 0.05
-KEYS = {"option": pl.String, "calendar": pl.String, "period_days": pl.Float64, "phase": pl.String}
 PATTERNS = pl.Schema(
     {
         **KEYS, "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "p_value": pl.Float64,
@@ -94,7 +97,6 @@ COUNTERFACTUAL = pl.Schema(
 BELIEFS = pl.Schema(
     {**KEYS, "feature": pl.String, "value": pl.String, "share": pl.Float64, "on": pl.Float64}
 )
-SERIES = pl.Schema({"day": pl.Date, "option": pl.String, "n": pl.Int64, "share": pl.Float64})
 CHECKS = pl.Schema({"check": pl.String, "status": pl.String, "detail": pl.String})
 
 
@@ -118,8 +120,8 @@ class RoutingShifts(Result):
     interactions
         option, ..., first, second, amount: what two features add only together.
     origin
-        day, option, failed, failed_otherwise, n, alike, z, p_value: the days it may have been
-        learned on, the likeliest first.
+        day, option, ..., phase, failed, failed_otherwise, n, alike, z, p_value: the days that each
+        pattern may have been learned on, the likeliest first.
     counterfactual
         option, ..., what, before, after, removed, low, high, holds.
     beliefs
@@ -127,6 +129,9 @@ class RoutingShifts(Result):
         (how often that value is there in the phase).
     series
         day, option, n, share.
+    hours
+        day, hour (0 to 23, of the time zone), option, n, share (null where none was decided); only
+        of options with a pattern of the hour.
     attributions
         day, metric, slice, option, feature, n, sum, sum_squares: give them to `detect_shifts`.
     checks
@@ -143,6 +148,7 @@ class RoutingShifts(Result):
     counterfactual: pl.DataFrame
     beliefs: pl.DataFrame
     series: pl.DataFrame
+    hours: pl.DataFrame
     attributions: pl.DataFrame
     checks: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
@@ -185,7 +191,8 @@ def find_routing_shifts(
     carriers
         Features to take for the carriers, instead of those found.
     periods
-        Periods looked for, in days; by default 2 to 31, the days of the month and the hours.
+        Periods looked for, in whole days; by default 2 to 31, the days of the month and the hours.
+        The verdict is only ok if a pattern of the longest one given would have been found.
     timezone
         In which days, weekdays and hours are meant, as ``Europe/Berlin``.
     level
@@ -219,6 +226,7 @@ def find_routing_shifts(
     'batch'
     """
     _check(level, least, margin, permutations)
+    periods = _periods(periods)
     known = decisions_if_any(decisions, features=features, context=context, timezone=timezone)
     if isinstance(known, str):
         return _nothing(known)
@@ -248,12 +256,12 @@ def find_routing_shifts(
     settings = {
         "options": list(known.options), "features": list(known.features), "timezone": timezone,
         "level": level, "least": least, "margin": margin, "permutations": permutations,
-        "periods": None if periods is None else list(periods), "seed": seed, "visible": blind,
+        "periods": periods, "seed": seed, "visible": blind,
         "days": len(known.days), "decisions": known.rows.height,
     }  # fmt: skip
     return RoutingShifts(
         words.verdict(patterns, carrying, origin, tried, settings), patterns, carrying, between,
-        origin, tried, beliefs, _series(known), days, checks, settings,
+        origin, tried, beliefs, by_day(known), _hours(known, patterns), days, checks, settings,
     )  # fmt: skip
 
 
@@ -262,8 +270,8 @@ def _nothing(why: str) -> RoutingShifts:
     carrying, between, origin, tried, beliefs = _Explained().frames()
     return RoutingShifts(
         words.nothing(why), pl.DataFrame(schema=PATTERNS), carrying, between, origin, tried,
-        beliefs, pl.DataFrame(schema=SERIES), pl.DataFrame(schema=DAILY),
-        pl.DataFrame(schema=CHECKS), {"options": [], "decisions": 0},
+        beliefs, pl.DataFrame(schema=SERIES), pl.DataFrame(schema=HOURS),
+        pl.DataFrame(schema=DAILY), pl.DataFrame(schema=CHECKS), {"options": [], "decisions": 0},
     )  # fmt: skip
 
 
@@ -284,6 +292,19 @@ def _check(level: float, least: float, margin: float, permutations: int) -> None
             raise BadSettings(f"{name} is a number between {low} and {high}, not {value!r}")
 
 
+def _periods(periods: Any) -> list[int] | None:
+    """Periods asked for as whole numbers, the shortest first; None if they are the usual ones."""
+    if periods is None:
+        return None
+    given = list(periods) if isinstance(periods, Iterable) else []
+    if not given or not all(
+        isinstance(each, int | np.integer) and not isinstance(each, bool) and each >= 2
+        for each in given
+    ):
+        raise BadSettings(f"periods are a list of whole days, each 2 or more, not {periods!r}")
+    return sorted({int(each) for each in given})
+
+
 def _scores(decisions: Any) -> pl.DataFrame:
     if callable(getattr(decisions, "scan", None)):
         return decisions.table("decisions").select("decision_id", "score")
@@ -297,7 +318,11 @@ def _scores(decisions: Any) -> pl.DataFrame:
 def _found(
     known: Decisions, periods: Sequence[int] | None, level: float, permutations: int, seed: int
 ) -> tuple[list[Pattern], float | None]:
-    """The patterns, the largest first, and the least effect of a weekday that would be found."""
+    """The patterns, the largest first, and the least effect that would have been found.
+
+    It is that of a weekday, or of a day in the longest of the periods asked for: None where there
+    are too few days for it.
+    """
     if len(known.options) < 2:
         return [], None
     shares = daily_shares(known)
@@ -310,13 +335,14 @@ def _found(
         fine = hourly_shares(known)
         found += find_patterns(fine.values, fine.n, hours, **same)
     order = sorted(found, key=lambda one: (one.calendar.name == HOUR, -abs(one.contrast.effect)))
-    week = next((each for each in calendars if each.name == WEEK), None)
-    if week is None:
+    judged = 7 if periods is None else max(periods)
+    each = next((one for one in calendars if period_days(one) == judged), None)
+    if each is None:
         return order, None
-    # what a weekday's share has to lie apart by, in the noisiest of the options
-    moved = detrended(shares.values, week.window)
-    limit = np.quantile(chance(moved, week, permutations, seed), 1 - level / families)
-    repetitions = len(known.days) / 7
+    # what the share of such a day has to lie apart by, in the noisiest of the options
+    moved = detrended(shares.values, each.window)
+    limit = np.quantile(chance(moved, each, permutations, seed), 1 - level / families)
+    repetitions = len(known.days) / judged
     visible = (limit + 1.3) * np.nanstd(moved, axis=1).max() / np.sqrt(repetitions)
     return order, float(visible)
 
@@ -345,6 +371,12 @@ def _told(found: Sequence[Pattern], known: Decisions) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PATTERNS)
 
 
+def _hours(known: Decisions, patterns: pl.DataFrame) -> pl.DataFrame:
+    """Single hours, of the options that follow them."""
+    own = patterns.filter(pl.col("calendar") == HOUR)["option"]
+    return by_hour(known, own.unique().sort().to_list())
+
+
 def _key(one: Pattern, known: Decisions) -> dict[str, Any]:
     return {
         "option": known.options[one.place], "calendar": one.calendar.name,
@@ -366,19 +398,6 @@ def _day(one: Pattern, known: Decisions, block: int) -> Any:
     per_day = len(one.calendar.cells) // len(known.days)
     there = np.flatnonzero((one.calendar.blocks == block) & (one.calendar.cells == one.cell))
     return known.days[int(there[0]) // per_day]
-
-
-def _series(known: Decisions) -> pl.DataFrame:
-    shares = daily_shares(known)
-    return pl.concat(
-        [
-            pl.DataFrame({
-                "day": known.days, "option": [option] * len(known.days), "n": shares.n,
-                "share": shares.values[place],
-            }, schema=SERIES).with_columns(pl.col("share").fill_nan(None))
-            for place, option in enumerate(shares.options)
-        ]
-    )  # fmt: skip
 
 
 def _chances(
@@ -454,7 +473,7 @@ def _explain(
     )  # fmt: skip
     origin = pl.DataFrame(schema=ORIGIN)
     if learned is not None and names:
-        origin = origin_days(learned[0], option, names, pairs, worse=one.contrast.effect < 0)
+        origin = origin_days(learned[0], key, names, pairs, worse=one.contrast.effect < 0)
     tried = _tried(chances, pairs, known, one.place, names, origin, learned, fit, seed)
     counter = pl.DataFrame(
         [{**key, "what": what, "before": r.before, "after": r.after, "removed": r.removed,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,10 +12,11 @@ from scipy import special
 from aiops_lab.stats.calendar import Floats
 from aiops_lab.watch.routing.carriers import Pairs
 from aiops_lab.watch.routing.decisions import DAY, Decisions
+from aiops_lab.watch.routing.patterns import KEYS
 
 ORIGIN = pl.Schema(
     {
-        "day": pl.Date, "option": pl.String, "failed": pl.Float64, "failed_otherwise": pl.Float64,
+        "day": pl.Date, **KEYS, "failed": pl.Float64, "failed_otherwise": pl.Float64,
         "n": pl.Int64, "alike": pl.Float64, "z": pl.Float64, "p_value": pl.Float64,
     }
 )  # fmt: skip
@@ -25,33 +27,34 @@ SPREAD = 1.0
 
 
 def origin_days(
-    training: Decisions, option: str, carriers: Sequence[str], pairs: Pairs, *, worse: bool = True
-) -> pl.DataFrame:
+    training: Decisions, key: Mapping[str, Any], carriers: Sequence[str], pairs: Pairs, *,
+    worse: bool = True,
+) -> pl.DataFrame:  # fmt: skip
     """Rank the days a model learned from by what they say of an option in the pattern's light.
 
     A day ranks high where decisions for the option failed more (less, if not `worse`) than the
-    option's usual and those that did have carriers as on the pattern's days. How alike a decision
-    is, is its chance to be of the pattern's days by its carriers alone.
+    option's usual and those that did have carriers as at the pattern's times. How alike a decision
+    is, is its chance to be of the pattern's times by its carriers alone.
 
     Parameters
     ----------
     training
         Older decisions with their outcome.
-    option
-        Whose outcome.
+    key
+        The pattern's option, whose outcome it is, with its calendar, period_days and phase.
     carriers
         The features that carry the pattern.
     pairs
-        Decisions of the pattern's days beside others.
+        Decisions of the pattern's times beside others.
 
     Returns
     -------
     pl.DataFrame
-        day, option, failed and failed_otherwise (shares of the day's and the other days' decisions
-        for the option), n, alike (mean), z, p_value (corrected for the number of days); the
-        likeliest day first.
+        day, the columns of `key`, failed and failed_otherwise (shares of the day's and the other
+        days' decisions for the option), n, alike (mean), z, p_value (corrected for the number of
+        days); the likeliest day first.
     """
-    rows = training.rows.filter(pl.col("chosen") == option, pl.col("outcome").is_not_null())
+    rows = training.rows.filter(pl.col("chosen") == key["option"], pl.col("outcome").is_not_null())
     if not rows.height or not len(carriers):
         return pl.DataFrame(schema=ORIGIN)
     alike = likeness(rows, carriers, pairs)
@@ -62,7 +65,8 @@ def origin_days(
     usual = failed.mean()
     surprise = (failed - usual) * alike
     sums = np.bincount(place, surprise)
-    spread = np.bincount(place, alike**2) * max(usual * (1 - usual), 1e-9)
+    # of every decision, alike or not: a day that is unlike the pattern's says little
+    spread = n * max(usual * (1 - usual), 1e-9)
     z = sums / np.sqrt(np.maximum(spread, 1e-9))
     ordinary = 1.4826 * np.median(np.abs(z - np.median(z)))  # days differ more than counts say
     z = z / max(ordinary, 1.0)
@@ -71,7 +75,7 @@ def origin_days(
     p_value = np.minimum(special.ndtr(-side) * len(days), 1)
     return pl.DataFrame(
         {
-            "day": days, "option": [option] * len(days), "failed": counts / n,
+            "day": days, **{name: [key[name]] * len(days) for name in KEYS}, "failed": counts / n,
             "failed_otherwise": others, "n": n, "alike": np.bincount(place, alike) / n,
             "z": side, "p_value": p_value,
         },
@@ -80,7 +84,7 @@ def origin_days(
 
 
 def likeness(rows: pl.DataFrame, carriers: Sequence[str], pairs: Pairs) -> Floats:
-    """The chance of each row to be of the pattern's days, by its carriers (naive Bayes), 0 to 1."""
+    """The chance of each row to be of the pattern's times by its carriers (naive Bayes), 0 to 1."""
     odds = np.zeros(rows.height)
     for name in carriers:
         values = pl.concat([pairs.high[name], pairs.low[name]], rechunk=True)

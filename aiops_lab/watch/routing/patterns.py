@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from aiops_lab.stats.calendar import (
     PERMUTATIONS,
@@ -23,6 +24,8 @@ from aiops_lab.stats.calendar import (
 )
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+KEYS = {"option": pl.String, "calendar": pl.String, "period_days": pl.Float64, "phase": pl.String}
+"""What a pattern is known by, in every frame that tells of one."""
 FEWEST = 4
 """Repetitions that a calendar needs to be looked at."""
 LONGEST = 31

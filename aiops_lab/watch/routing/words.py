@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
-from aiops_lab.wording import change, figure, interval, listing
+from aiops_lab.wording import change, figure, interval, listing, short_name
 
 Row = dict[str, Any]
-AS_OTHERS = "carriers as on other days"
+AS_OTHERS = "carriers as at other times"
 WEEKS = 4
 POINT = 0.005
 CLOSE = (0.7, 1.3)
@@ -35,7 +35,8 @@ def reproduced(key: Row, modelled: float, seen: float) -> tuple[str, str, str]:
     """A check: how much of a pattern the model makes at all."""
     part = modelled / seen if seen else 0.0
     made, whole = change(modelled, share=True), change(seen, share=True)
-    said = f"the model makes {made} of the {whole} seen for {key['option']} in {key['phase']}"
+    option = short_name(key["option"])
+    said = f"the model makes {made} of the {whole} seen for {option} in {key['phase']}"
     return "model", "ok" if CLOSE[0] <= part <= CLOSE[1] else "warn", said
 
 
@@ -64,10 +65,10 @@ def _pattern(
     for name in ("option", "calendar", "phase"):
         mine &= pl.col(name) == first[name]
     own, tests = carriers.filter(mine), tried.filter(mine)
-    names = own.filter("carries")["feature"].to_list()
+    names = [short_name(name) for name in own.filter("carries")["feature"]]
     lost = tests.filter(~pl.col("holds"))
     sentences = [_sentence(first)]
-    rest = [f"{row['option']} {change(row['effect'], share=True)}" for row in rows[1:]
+    rest = [f"{short_name(row['option'])} {change(row['effect'], share=True)}" for row in rows[1:]
             if (row["calendar"], row["phase"]) == (first["calendar"], first["phase"])]  # fmt: skip
     if rest:
         sentences.append(f"Beside it: {listing(rest)}.")
@@ -82,12 +83,12 @@ def _pattern(
         removed = figure(max(row["removed"], 0), share=True)
         sentences.append(f"What carries it is not known: {row['what']}, only {removed} of it goes.")
         step = "Look for an input that the model uses and that was not logged."
-    known = origin.filter(pl.col("option") == first["option"], pl.col("p_value") <= 0.05)
+    known = origin.filter(mine, pl.col("p_value") <= 0.05)
     if known.height and names and not lost.height:
         row = known.row(0, named=True)
         day = row["day"]
         sentences.append(
-            f"Learned from {day:%A} {day.day} {day:%B %Y}, when {row['option']} failed "
+            f"Learned from {day:%A} {day.day} {day:%B %Y}, when {short_name(row['option'])} failed "
             f"{figure(row['failed'], share=True)} against "
             f"{figure(row['failed_otherwise'], share=True)}."
         )
@@ -103,8 +104,8 @@ def _sentence(row: Row) -> str:
     )  # fmt: skip
     since = row["since"]
     return (
-        f"{when} {row['option']} gets {figure(row['on'], share=True)} of the decisions instead of "
-        f"{figure(row['otherwise'], share=True)}: {change(row['effect'], share=True)} "
+        f"{when} {short_name(row['option'])} gets {figure(row['on'], share=True)} of the decisions "
+        f"instead of {figure(row['otherwise'], share=True)}: {change(row['effect'], share=True)} "
         f"{interval(row['low'], row['high'], share=True)}, since {since.day} {since:%B %Y}."
     )
 
@@ -114,15 +115,20 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
     options = settings["options"]
     if len(options) < 2:
         return Verdict(
-            "inconclusive", f"Cannot tell: {options[0]} was always chosen.", evidence,
+            "inconclusive", f"Cannot tell: {short_name(options[0])} was always chosen.", evidence,
             "Give decisions among two options or more.",
         )  # fmt: skip
+    asked, each = _looked_for(settings["periods"])
     if visible is None:
-        weeks = max(1, math.ceil((7 * WEEKS - days) / 7))
+        last = max(settings["periods"] or [7])
+        weeks = max(1, math.ceil((WEEKS * last - days) / 7))
+        pattern, takes = f"a pattern of {last} days", f"{WEEKS * last} days"
+        if last == 7:
+            pattern, takes = "a weekly pattern", f"{WEEKS} weeks"
         return Verdict(
             "inconclusive",
-            f"Cannot tell yet: {days} {_plural(days, 'day')} of decisions, and a weekly pattern "
-            f"takes {WEEKS} weeks or more.",
+            f"Cannot tell yet: {days} {_plural(days, 'day')} of decisions, and {pattern} takes "
+            f"{takes} or more.",
             evidence, f"Look again after {weeks} more {_plural(weeks, 'week')}.",
         )  # fmt: skip
     least = change(settings["least"], share=True, sign=False)
@@ -132,7 +138,7 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
         weeks = max(1, math.ceil(days / 7 * ((visible / margin) ** 2 - 1)))
         return Verdict(
             "inconclusive",
-            f"Cannot tell yet whether a share follows the calendar: in {days} days only a weekday "
+            f"Cannot tell yet whether a share follows {asked}: in {days} days only {each} "
             f"that lies {seen} apart would have been found{small}.",
             evidence,
             f"Look again after {weeks} more {_plural(weeks, 'week')}: then "
@@ -140,10 +146,23 @@ def _none(patterns: pl.DataFrame, evidence: tuple[Evidence, ...], settings: Row)
         )  # fmt: skip
     return Verdict(
         "ok",
-        f"No share follows the calendar in {days} days: a weekday that lies {seen} apart would "
+        f"No share follows {asked} in {days} days: {each} that lies {seen} apart would "
         f"have been found{small}.",
         evidence, "Nothing is to be done.",
     )  # fmt: skip
+
+
+def _looked_for(periods: list[int] | None) -> tuple[str, str]:
+    """What a share may follow, and the day that has to be visible in it, in words."""
+    if periods is None:
+        return "the calendar", "a weekday"
+    if periods == [7]:
+        return "the week", "a weekday"
+    first, last = periods[0], periods[-1]
+    told = f"{first} to {last}"
+    if len(periods) < 3 or len(periods) <= last - first:
+        told = " or ".join(filter(None, [", ".join(map(str, periods[:-1])), str(last)]))
+    return f"a period of {told} days", f"one day in {last}"
 
 
 def _plural(count: int, word: str) -> str:
