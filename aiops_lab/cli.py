@@ -465,7 +465,8 @@ def open_(
     """Open JupyterLab on a lab's notebooks (its own copy, made if there is none).
 
     explore_runs has the widgets: pick runs, browse flips, brush slices, run a notebook as report;
-    explore_behaviour has those of traffic: brush the days of a figure, look at their requests.
+    explore_behaviour has those of traffic: brush the days of a figure, look at their requests;
+    explore_attribution those of a router: pick an option, a period, an input, a decision.
     Everything works without a network, and nothing is asked of one.
     """
     import subprocess

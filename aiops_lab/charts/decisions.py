@@ -12,7 +12,7 @@ from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.monitor import DecisionShifts
-from aiops_lab.watch.routing.monitor_words import name, sentence
+from aiops_lab.watch.routing.monitor_words import ATTRIBUTION, name, sentence
 from aiops_lab.watch.words import day_words
 from aiops_lab.wording import figure, short_name
 
@@ -50,27 +50,63 @@ def moved(result: DecisionShifts) -> Picture:
     if not own.height:
         return note("Nothing moved that could be drawn.")
     names = [f"{_title(name(row))}{' (%)' if row['share'] else ''}" for row in own.to_dicts()]
-    shown = own.with_columns(metric="what", what=pl.Series(names)).head(FEATURES)
-    slices = result.daily.select(
-        "metric", "slice", pl.col("option", "feature").fill_null("")
-    ).unique()
+    shown = own.with_columns(name=pl.Series(names)).head(FEATURES)
+    rest = own.height - shown.height
+    subtitle = "Grey: where 95 % of days lie while nothing changes. Vermilion: the alarm, and the "
+    subtitle += "days it may have begun" + (f". {rest} more stand in the table" if rest else "")
+    title = f"{_title(name(own.row(0, named=True)))} moved"
+    title += f", and {own.height - 1} more" if own.height > 1 else ""
+    return multiples(
+        _days(_of(result, shown)), "name", names[: shown.height], 92, title, subtitle,
+        y="independent",
+    )  # fmt: skip
+
+
+def attributed(result: DecisionShifts, option: str | None, feature: str | None) -> Picture:
+    """The daily mean attribution of one feature to one option, against what was expected of it."""
+    known = ["what", "option", "feature"]
+    key = pl.DataFrame(
+        [[ATTRIBUTION, option, feature]], dict.fromkeys(known, pl.String), orient="row"
+    )
+    found = result.events.filter(pl.col("kind") != "day")
+    own = key.join(found, on=known, how="left").with_columns(
+        name=pl.lit(feature or ""), share=pl.lit(False)
+    )
+    rows = _of(result, own)
+    if not rows.drop_nulls("value").height:
+        return note("No attributions of this input to this option are known.")
+    title = f"What {short_name(str(feature))} adds for {short_name(str(option))}, day by day"
+    subtitle = "Grey: where 95 % of days lie while nothing changes; vermilion: an alarm"
+    return _days(rows).properties(
+        width="container", height=160, title=alt.TitleParams(title, subtitle=subtitle)
+    )
+
+
+def _of(result: DecisionShifts, shown: pl.DataFrame) -> pl.DataFrame:
+    """Days of some events, with their `name`; and the days each may have begun."""
+    keys = ["metric", "option", "feature"]
+    filled = pl.col("option", "feature").fill_null("")
+    slices = result.daily.select("metric", "slice", filled).unique()
     keyed = shown.select(
-        "metric", pl.col("option", "feature").fill_null(""), "what",
-        pl.col("day").alias("fired"), "since_low", "since_high",
-        scale=pl.when("share").then(100.0).otherwise(1.0),
-    ).join(slices, on=["metric", "option", "feature"], maintain_order="left")  # fmt: skip
+        pl.col("what").alias("metric"), filled, "name", pl.col("day").alias("fired"), "since_low",
+        "since_high", scale=pl.when("share").then(100.0).otherwise(1.0),
+    ).join(slices, on=keys, maintain_order="left")  # fmt: skip
     figures = [
         (pl.col(each) * pl.col("scale")).round_sig_figs(4) for each in ("value", "low", "high")
     ]
+    fired = (pl.col("day") == pl.col("fired")).fill_null(False)
     days = result.series.join(keyed, on=["metric", "slice"]).select(
-        "what", *figures, pl.col("day").dt.strftime(MIDNIGHT),
-        fired=pl.col("day") == pl.col("fired"),
-    )  # fmt: skip
-    begun = keyed.select(
-        "what", begun=pl.col("since_low").dt.strftime(MIDNIGHT),
+        "name", *figures, pl.col("day").dt.strftime(MIDNIGHT), fired=fired
+    )
+    begun = keyed.drop_nulls("since_low").select(
+        "name", begun=pl.col("since_low").dt.strftime(MIDNIGHT),
         ended=(pl.col("since_high") + pl.duration(days=1)).dt.strftime(MIDNIGHT),
     )  # fmt: skip
-    base = alt.Chart(pl.concat([days, begun], how="diagonal"))
+    return pl.concat([days, begun], how="diagonal")
+
+
+def _days(rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
+    base = alt.Chart(rows)
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
     fired = alt.datum.fired
@@ -87,21 +123,13 @@ def moved(result: DecisionShifts) -> Picture:
             size=alt.condition(fired, alt.value(90), alt.value(10)),
             shape=alt.condition(fired, alt.value("triangle-up"), alt.value("circle")),
             color=alt.condition(fired, alt.value(WORSE), alt.value(CANDIDATE)),
-            tooltip=["what:N", alt.Tooltip("day:T", format="%-d %b %Y"),
+            tooltip=["name:N", alt.Tooltip("day:T", format="%-d %b %Y"),
                      alt.Tooltip("value:Q", format=".3~g"),
                      alt.Tooltip("low:Q", title="expected from", format=".3~g"),
                      alt.Tooltip("high:Q", title="to", format=".3~g")],
         ),
     ]  # fmt: skip
-    rest = own.height - shown.height
-    subtitle = "Grey: where 95 % of days lie while nothing changes. Vermilion: the alarm, and the "
-    subtitle += "days it may have begun" + (f". {rest} more stand in the table" if rest else "")
-    title = f"{_title(name(own.row(0, named=True)))} moved"
-    title += f", and {own.height - 1} more" if own.height > 1 else ""
-    return multiples(
-        alt.layer(*layers).resolve_scale(x="shared"), "what", names[: shown.height], 92, title,
-        subtitle, y="independent",
-    )  # fmt: skip
+    return alt.layer(*layers)
 
 
 def overall(means: pl.DataFrame, option: str | None = None) -> Picture:

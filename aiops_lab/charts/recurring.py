@@ -86,13 +86,24 @@ def heat(result: RoutingShifts, option: str | None = None) -> Picture:
         title, subtitle=subtitle))  # fmt: skip
 
 
-def folded(result: RoutingShifts, option: str | None = None) -> Picture:
-    """One option's share laid over the pattern's period: a dot a day, or hour, a bar the mean."""
+def folded(result: RoutingShifts, option: str | None = None, period: int | None = None) -> Picture:
+    """One option's share laid over the pattern's period: a dot a day, or hour, a bar the mean.
+
+    Parameters
+    ----------
+    option
+        Whose share; by default that of the largest pattern, else of the option chosen most.
+    period
+        Another period, in days.
+    """
     option, days = _days(result, option)
     if (nothing := _undrawn(result, option, days)) is not None:
         return nothing
     own = patterns_of(result, option)
     key = own[0] if own else {"calendar": WEEK, "period_days": 7.0}
+    if period is not None:
+        own = result.patterns.filter(pl.col("option") == option, period_days=period).to_dicts()
+        key = {"calendar": WEEK if period == 7 else "period", "period_days": float(period)}
     hourly = key["calendar"] == HOUR
     times = result.hours.filter(pl.col("option") == option) if hourly else days
     axis = f"hour of the day ({result.settings['timezone']})" if hourly else _axis(key, days)
@@ -109,7 +120,8 @@ def folded(result: RoutingShifts, option: str | None = None) -> Picture:
     if own and (own[0]["since"] - days["day"].min()).days >= key["period_days"]:
         times, shown = (part.filter(pl.col("day") >= own[0]["since"]) for part in (times, shown))
         subtitle += f" since {day_words(own[0]['since'])}"
-    title = f"No phase of the week lies apart for {short_name(option)}"
+    span = "the week" if key["calendar"] == WEEK else f"{key['period_days']:.0f} days"
+    title = f"No day of {span} lies apart for {short_name(option)}"
     if own:
         title = f"{short_name(option)}: {listing(map(_apart, own[: len(cells)]))}"
         each = "hour" if hourly else "day"

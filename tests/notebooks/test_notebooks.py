@@ -18,6 +18,7 @@ from aiops_lab.reports.run import shipped_notebooks
 
 NOTEBOOKS = shipped_notebooks()
 FOUND = {
+    "explore_attribution": "warn",
     "explore_behaviour": "warn",
     "explore_runs": "warn",
     "ship_chunking_retrieval": "inconclusive",
