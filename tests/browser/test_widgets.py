@@ -127,6 +127,28 @@ def test_days_are_brushed_down_to_single_requests(notebook) -> None:
     assert opened.page.locator(TROUBLE).count() == 0
 
 
+def test_a_routers_decisions_are_picked_one_by_one(notebook) -> None:
+    opened = notebook("explore_attribution")
+    opened.menu("Run", "Run All Cells")
+    opened.wait(3)
+    explorer = opened.page.locator(".aiops-lab").first
+    title = explorer.locator("svg.marks text")
+    title.filter(has_text="harbour: −25").first.wait_for(timeout=60_000)
+    picture(opened, "decisions")
+    explorer.get_by_label("Period", exact=True).select_option("5 days")
+    title.filter(has_text="No day of 5 days lies apart for harbour").first.wait_for()
+    explorer.get_by_label("Option", exact=True).select_option("north")
+    title.filter(has_text="No day of 5 days lies apart for north").first.wait_for()
+    explorer.get_by_label("Input", exact=True).select_option("amount")
+    title.filter(has_text="What amount adds for north").first.wait_for()
+    explorer.get_by_label("Decision", exact=True).fill("d000123")
+    explorer.get_by_label("Decision", exact=True).press("Enter")
+    title.filter(has_text="Decision d000123").first.wait_for(timeout=30_000)
+    picture(opened, "one decision")
+    assert opened.ask("print(explorer.value['decision_id'][0])") == "d000123"
+    assert opened.page.locator(TROUBLE).count() == 0
+
+
 def at_rest(opened: Notebook, mark) -> dict[str, float]:
     """Where a mark is once nothing around it moves any more."""
     place, since = mark.bounding_box(), 0
