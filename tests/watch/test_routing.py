@@ -156,6 +156,30 @@ def test_models_of_every_kind_are_asked(form: str) -> None:
     )
 
 
+def test_a_booster_gets_texts_as_categories_and_says_the_chance_of_the_second() -> None:
+    given = rows().with_columns(
+        kind=pl.when(pl.col("batch") > 0).then(pl.lit("bulk")).otherwise(pl.lit("single")),
+        odd=pl.when(pl.col("noise") > 0).then(pl.col("noise") > 1),
+    ).drop("batch")  # fmt: skip
+
+    class Booster:
+        __module__ = "lightgbm.basic"
+
+        def feature_name(self) -> list[str]:
+            return ["kind", "odd"]
+
+        def predict(self, frame: pd.DataFrame) -> Any:
+            assert list(frame["kind"].cat.categories) == ["bulk", "single"]
+            assert frame["odd"].dtype == float
+            return np.where(frame["kind"].cat.codes == 0, 0.8, 0.4)
+
+    result = find_routing_shifts(given, model=Booster(), periods=[7])
+    first = result.carriers.row(0, named=True)
+    assert first["feature"] == "kind" and first["carries"]
+    assert first["contribution"] == pytest.approx(0.4 if first["option"] == "b" else -0.4)
+    assert result.checks.filter(check="model")["status"].to_list() == ["ok"]
+
+
 def test_a_model_that_does_not_answer_is_told() -> None:
     with pytest.raises(BadSettings, match="does not answer"):
         find_routing_shifts(rows(), model=lambda frame: frame["nowhere"], periods=[7])
