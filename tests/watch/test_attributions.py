@@ -6,13 +6,18 @@ import datetime as dt
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import polars.selectors as cs
 import pytest
+from scipy import special
 from sklearn.linear_model import LogisticRegression
 
 import aiops_lab as al
 from aiops_lab.errors import BadSettings
 from aiops_lab.stats.shapley import sampled, shared, together
+from aiops_lab.watch.routing.decisions import read_decisions
+from aiops_lab.watch.routing.model import chances_of
 
 NAMES = ["x", "y", "z"]
 
@@ -38,6 +43,56 @@ def test_a_linear_models_attributions_are_exact() -> None:
     assert second == pytest.approx((matrix - matrix.mean(axis=0)) * model.coef_, abs=1e-12)
     first = found.filter(option="a")["attribution"].to_numpy()
     assert first == pytest.approx(-second.ravel(), abs=1e-12)
+
+
+def boosted(given: pl.DataFrame, names: list[str] = NAMES) -> tuple[Any, Any]:
+    """A model of XGBoost that learned what was chosen, and its margins of each option."""
+    xgboost = pytest.importorskip("xgboost")
+    table = pd.DataFrame(given.select(names).to_dict(as_series=False))
+    for name in given.select(names).select(cs.string()).columns:
+        table[name] = table[name].astype("category")
+    labels = given["chosen"].rank("dense").to_numpy() - 1
+    model = xgboost.XGBClassifier(n_estimators=40, max_depth=3, enable_categorical=True)
+    model.fit(table, labels)
+    margins = model.predict(table, output_margin=True)
+    return model, np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
+
+
+def of_three() -> pl.DataFrame:
+    return decisions().with_columns(
+        chosen=pl.when(pl.col("y") > 0.7).then(pl.lit("c")).otherwise("chosen")
+    )
+
+
+def misses(given: pl.DataFrame, model: Any, margins: Any) -> float:
+    """How far attributions are from margins, but for a constant, at most."""
+    found = al.attribute_decisions(given, model, per_day=None)
+    sums = found.group_by("option", "decision_id", maintain_order=True).agg(
+        pl.col("attribution").sum()
+    )
+    off = sums["attribution"].to_numpy().reshape(margins.shape[1], -1) - margins.T
+    return float(np.ptp(off, axis=1).max())
+
+
+@pytest.mark.parametrize("given", [decisions(), of_three()], ids=["two", "three"])
+def test_xgboosts_own_attributions_add_up_to_its_margins(given: pl.DataFrame) -> None:
+    model, margins = boosted(given)
+    assert misses(given, model, margins) < 1e-4  # it counts with 32 bits
+    assert misses(given, model.get_booster(), margins) < 1e-4
+    turned, margins = boosted(given, ["z", "x"])
+    assert misses(given, turned, margins) < 1e-4
+
+
+@pytest.mark.parametrize("given", [decisions(), of_three()], ids=["two", "three"])
+def test_xgboosts_boosters_are_asked_for_chances(given: pl.DataFrame) -> None:
+    texts = given.with_columns(kind=pl.when(pl.col("x") > 0).then(pl.lit("up"))).drop("x")
+    for own, names in ((given, NAMES), (texts, ["kind", "y", "z"])):
+        model, margins = boosted(own, names)
+        known = read_decisions(own, features=names)
+        halved = 2 if margins.shape[1] == 2 else 1  # both are given, and one is minus the other
+        wanted = special.softmax(margins / halved, axis=1)
+        for asked in (model, model.get_booster()):
+            assert chances_of(asked, known)(known.rows) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_sampled_means_lie_within_their_error_of_the_exact_ones() -> None:

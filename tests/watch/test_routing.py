@@ -16,6 +16,7 @@ import pytest
 import aiops_lab as al
 from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.watch.routing.find import RoutingShifts, find_routing_shifts
+from aiops_lab.watch.routing.patterns import calendars_of_days, find_patterns
 
 PROGRAM = Path(__file__).parents[2] / "data" / "payments" / "simulate.py"
 START = dt.datetime(2026, 3, 2)
@@ -153,6 +154,30 @@ def test_models_of_every_kind_are_asked(form: str) -> None:
     assert first["contribution"] == pytest.approx(
         -1.0 if form in ("labels", "scores") else -0.4, abs=1e-9
     )
+
+
+def test_a_booster_gets_texts_as_categories_and_says_the_chance_of_the_second() -> None:
+    given = rows().with_columns(
+        kind=pl.when(pl.col("batch") > 0).then(pl.lit("bulk")).otherwise(pl.lit("single")),
+        odd=pl.when(pl.col("noise") > 0).then(pl.col("noise") > 1),
+    ).drop("batch")  # fmt: skip
+
+    class Booster:
+        __module__ = "lightgbm.basic"
+
+        def feature_name(self) -> list[str]:
+            return ["kind", "odd"]
+
+        def predict(self, frame: pd.DataFrame) -> Any:
+            assert list(frame["kind"].cat.categories) == ["bulk", "single"]
+            assert frame["odd"].dtype == float
+            return np.where(frame["kind"].cat.codes == 0, 0.8, 0.4)
+
+    result = find_routing_shifts(given, model=Booster(), periods=[7])
+    first = result.carriers.row(0, named=True)
+    assert first["feature"] == "kind" and first["carries"]
+    assert first["contribution"] == pytest.approx(0.4 if first["option"] == "b" else -0.4)
+    assert result.checks.filter(check="model")["status"].to_list() == ["ok"]
 
 
 def test_a_model_that_does_not_answer_is_told() -> None:
@@ -298,6 +323,15 @@ def test_a_period_nobody_named_is_found_and_not_its_multiple() -> None:
     chosen = np.where(ninth & (random.random(given.height) < 0.6), "b", given["chosen"])
     result = find_routing_shifts(given.with_columns(chosen=pl.Series(chosen)))
     assert result.top["period_days"] == 9.0 and result.top["phase"] == "4"
+
+
+@pytest.mark.parametrize("period", [2, 4, 6, 7, 9, 12, 14, 20])
+def test_a_period_is_told_and_neither_its_divisors_nor_its_multiples(period: int) -> None:
+    days = [START.date() + dt.timedelta(days=n) for n in range(140)]
+    series = np.random.default_rng(period).normal(size=(3, 140))
+    series[0, 1::period] -= 3
+    found = find_patterns(series, None, calendars_of_days(days), level=0.02, permutations=199)
+    assert {(one.place, one.calendar.length) for one in found} == {(0, period)}
 
 
 def test_a_lab_holds_decisions_training_rows_and_attributions(tmp_path: Path) -> None:

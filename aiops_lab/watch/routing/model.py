@@ -17,10 +17,12 @@ Chances = Callable[[pl.DataFrame], Floats]
 """Features of some decisions -> chance of each option, shape (rows, options)."""
 LARGEST = 100_000
 """Rows given to a model at once."""
-NAMES = ("feature_names_in_", "feature_name_", "feature_names")
+NAMES = ("feature_names_in_", "feature_name_", "feature_names", "feature_name")
 UNKNOWN, MOST = "", 200
 ROWS, TREES = 20_000, 100
 """What an imitation is learned from, and how large it is."""
+BOOSTERS = ("lightgbm", "xgboost")
+"""Their labels are numbers, so that one number a row is the chance of the second option."""
 
 
 def chances_of(model: Any, decisions: Decisions) -> Chances:
@@ -31,14 +33,15 @@ def chances_of(model: Any, decisions: Decisions) -> Chances:
     model
         Any object with ``predict_proba`` or ``predict``, or a function of a frame of the features:
         one number or label a row, or one number for each option. It gets a frame of the library
-        that the decisions came in, else pandas, else an array, whichever it takes first.
+        that the decisions came in, else pandas, with texts as categories if need be, else an array,
+        whichever it takes first.
 
     Returns
     -------
     Chances
         Rows that add up to 1 are chances; else the largest number of a row is what is chosen. One
         number a row is the chance of the first option in sort order (of the second for a model with
-        classes), of two.
+        classes and for boosters of LightGBM and XGBoost), of two.
 
     Raises
     ------
@@ -56,22 +59,25 @@ def chances_of(model: Any, decisions: Decisions) -> Chances:
 
 
 def _asked(model: Any, decisions: Decisions) -> Chances:
-    call = next((getattr(model, name) for name in ("predict_proba", "predict")
-                 if callable(getattr(model, name, None))), model)  # fmt: skip
+    # XGBoost's booster has a `predict` that takes its own matrices alone
+    asks = ("predict_proba", "inplace_predict", "predict")
+    call = next((getattr(model, name) for name in asks if callable(getattr(model, name, None))),
+                model)  # fmt: skip
     if not callable(call):
         raise BadSettings(
             f"a model is a function, or has predict_proba or predict; this is a "
             f"{type(model).__name__}"
         )
     columns = columns_of(model, decisions)
-    forms = dict.fromkeys((_form(decisions.native), "pandas", "array"))
+    forms = dict.fromkeys((_form(decisions.native), "pandas", "categories", "array"))
+    known = categories_of(decisions, columns)
     taken: list[str] = []
 
     def ask(frame: pl.DataFrame) -> Floats:
         errors = []
         for form in taken or forms:
             try:
-                said = call(_given(frame.select(columns), form))
+                said = call(_given(frame.select(columns), form, known))
             except Exception as error:  # each library refuses in its own way
                 errors.append(f"{form}: {type(error).__name__}: {error}")
                 continue
@@ -98,13 +104,37 @@ def _form(native: Any) -> str:
     )
 
 
-def _given(frame: pl.DataFrame, form: str) -> Any:
+def categories_of(decisions: Decisions, columns: Sequence[str]) -> dict[str, list[str]]:
+    """The texts of each column of texts, as pandas sorts its categories."""
+    found = {}
+    for name in columns:
+        values = decisions.rows[name]
+        if isinstance(values.dtype, pl.Enum):
+            found[name] = values.dtype.categories.to_list()
+        elif values.dtype in (pl.String, pl.Categorical):
+            found[name] = values.cast(pl.String).drop_nulls().unique().sort().to_list()
+    return found
+
+
+def coded(frame: pl.DataFrame, categories: dict[str, list[str]]) -> Any:
+    """A pandas frame as boosters take it: texts are categories, what is unknown is NaN."""
+    import pandas as pd
+
+    known = frame.with_columns(pl.col(pl.Boolean, pl.Null).cast(pl.Float64))
+    table = pd.DataFrame(known.to_dict(as_series=False))
+    texts = {name: pd.Categorical(table[name], each) for name, each in categories.items()}
+    return table.assign(**texts)
+
+
+def _given(frame: pl.DataFrame, form: str, categories: dict[str, list[str]]) -> Any:
     if form == "polars":
         return frame
     if form == "pyarrow":
         return frame.to_arrow()
     if form == "array":
         return frame.to_numpy()
+    if form == "categories":
+        return coded(frame, categories)
     import pandas as pd
 
     # without PyArrow, which Polars' own conversion would ask for
@@ -122,7 +152,9 @@ def _chances(said: Any, rows: int, options: Sequence[str], model: Any) -> Floats
         return (given[:, None].astype(str) == np.asarray(options)).astype(float)
     given = given.astype(float)
     if given.ndim == 1 or given.shape[1] == 1:
-        return _of_two(given.reshape(-1), options, classes)
+        found = _of_two(given.reshape(-1), options, classes)
+        second = classes is None and type(model).__module__.partition(".")[0] in BOOSTERS
+        return found[:, ::-1] if second else found
     if classes is not None and set(map(str, classes)) >= set(options):
         order = [list(map(str, classes)).index(option) for option in options]
         given = given[:, order]
