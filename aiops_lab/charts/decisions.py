@@ -151,7 +151,7 @@ def overall(means: pl.DataFrame, option: str | None = None) -> Picture:
         told=pl.col("size").map_elements(figure, return_dtype=pl.String)
     )
     base = alt.Chart(rows).encode(
-        x=alt.X("size:Q", title="mean attribution, whatever its sign (log-odds, or as logged)",
+        x=alt.X("size:Q", title="mean size",
                 axis=alt.Axis(tickCount=5)),
         y=alt.Y("feature:N", sort=rows["feature"].to_list(), title=None,
                 axis=alt.Axis(ticks=False)),
@@ -159,7 +159,8 @@ def overall(means: pl.DataFrame, option: str | None = None) -> Picture:
                  alt.Tooltip("n:Q", title="decisions", format=",")],
     )  # fmt: skip
     rest = sizes.height - rows.height
-    subtitle = f"Over all decisions{'' if option is None else f' for {short_name(option)}'}"
+    subtitle = f"Over all decisions{'' if option is None else f' for {short_name(option)}'}, "
+    subtitle += "whatever the sign, in log-odds (or as logged)"
     subtitle += f"; {rest} more features move them less" if rest else ""
     title = f"{short_name(rows['feature'][0])} moves decisions most"
     return alt.layer(
@@ -256,7 +257,7 @@ def one_decision(explained: pl.DataFrame, option: str | None = None) -> Picture:
         y=alt.Y("label:N", sort=rows["label"].to_list(), title=None,
                 axis=alt.Axis(ticks=False, labelLimit=330)),
     )  # fmt: skip
-    title_x = f"added to {short_name(option)} (log-odds, or as logged)"
+    title_x = f"added to {short_name(option)}"
     colour = alt.Color(
         "side:N", legend=None,
         scale=alt.Scale(domain=["for", "against"], range=[CANDIDATE, OTHER]),
@@ -278,7 +279,8 @@ def one_decision(explained: pl.DataFrame, option: str | None = None) -> Picture:
     at = first["at"]
     subtitle = (
         f"Decision {short_name(first['decision_id'])} of {at.day} {at:%b %Y %H:%M}: "
-        f"{short_name(first['chosen'])} was chosen. Blue: for {short_name(option)}; amber: against"
+        f"{short_name(first['chosen'])} was chosen. Blue: for {short_name(option)}, amber: "
+        "against, in log-odds (or as logged)"
     )
     rest = own.height - rows.height
     subtitle += f". {rest} more added less" if rest else ""

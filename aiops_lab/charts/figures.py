@@ -34,7 +34,7 @@ def figures(spec: Spec) -> Table | None:
     if not best or not best[3]:
         return None
     *_, rows, titles = best
-    told = dict.fromkeys(tuple(cell(row.get(field)) for field in titles) for row in rows)
+    told = dict.fromkeys(tuple(cell(_day(row.get(field))) for field in titles) for row in rows)
     shown = [list(row) for row in list(told)[:MOST_FIGURES]]
     return Table("", list(titles.values()), shown, len(told))
 
@@ -61,6 +61,11 @@ def _named(channel: Any) -> dict[str, str]:
     channels = channel if isinstance(channel, list) else [channel]
     known = [c for c in map(_mapping, channels) if isinstance(c.get("field"), str)]
     return {c["field"]: str(c.get("title") or c["field"].replace("_", " ")) for c in known}
+
+
+def _day(value: Any) -> Any:
+    """A day without the midnight that charts need."""
+    return value.removesuffix("T00:00:00") if isinstance(value, str) else value
 
 
 def _mapping(value: Any) -> Spec:

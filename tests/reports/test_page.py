@@ -283,3 +283,13 @@ def test_thousands_of_cases_are_rendered_in_a_second(lab: Lab) -> None:
     begun = time.perf_counter()
     render(notebook, name="n", lab=lab, parameters={})
     assert time.perf_counter() - begun < 4
+
+
+def test_a_day_is_told_without_its_midnight() -> None:
+    spec = {
+        "data": {"values": [{"day": "2026-05-01T00:00:00", "n": 3}]},
+        "mark": "bar",
+        "encoding": {"x": {"field": "day"}, "y": {"field": "n"}},
+    }
+    table = figures(spec)
+    assert table and table.rows[0][0][0] == "2026-05-01"
