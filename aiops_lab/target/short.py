@@ -77,6 +77,8 @@ def read_toml(file: str, text: str) -> tuple[list[Objective], list[Problem]]:
 def _line_of(text: str, told: str) -> int:
     if known := re.search(r"at line (\d+)", told):
         return int(known[1])
+    if "end of document" in told:
+        return text.rstrip().count("\n") + 1
     field = re.search(r"field `([^`]+)`", told)
     named = re.compile(rf"[^#\"]*\b{re.escape(field[1])}\s*=" if field else "$^")
     hits = (i for i, line in enumerate(text.split("\n"), 1) if named.match(line))

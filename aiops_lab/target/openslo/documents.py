@@ -63,6 +63,8 @@ def read_documents(file: str, content: bytes) -> tuple[list[Value], list[Problem
         problems.append(Problem(file, error.line, str(error)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "simple key" in (error.context or ""):  # noticed a line late
+            mark = error.context_mark or mark
         told = " ".join(filter(None, [error.context, error.problem]))
         problems.append(Problem(file, mark.line + 1 if mark else 1, f"not YAML: {told}"))
     except yaml.YAMLError as error:

@@ -94,8 +94,8 @@ def _source(
     if "metricSourceRef" in fields:
         name = reading.text(fields, "metricSourceRef")
         source = reading.referred("DataSource", fields["metricSourceRef"], name)
-        if source and isinstance(source["spec"].data, dict) and "type" in source["spec"].data:
-            kind = kind or plain(source["spec"].data["type"])
+        if source and kind is None:
+            kind = reading.text(reading.fields(source["spec"], "DataSource"), "type")
     elif kind is None and "type" not in fields:
         return reading.add(at, "metricSource has a type, or refers to a DataSource")
     if kind == OURS:

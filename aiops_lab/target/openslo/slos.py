@@ -51,7 +51,8 @@ def objectives_of(documents: list[Value], reading: Reading) -> list[Objective]:
         name, _ = reading.named(fields["metadata"])
         if (kind, name) in reading.objects:
             reading.add(fields["metadata"], f"there is another {kind} called {shown(name)}")
-        reading.objects.setdefault((kind, name), fields)
+            continue
+        reading.objects[kind, name] = fields
         slos += [fields] if kind == "SLO" else []
     for (kind, _), fields in list(reading.objects.items()):
         if kind != "SLO":
@@ -199,6 +200,8 @@ def _target(reading: Reading, value: Value, fields: Fields) -> float | None:
     if not 0 <= percent < 100:
         told = f"targetPercent is from 0 to below 100, not {percent:g}"
         return reading.add(fields["targetPercent"], told)
+    if 0 < percent <= 1:
+        reading.warn(fields["targetPercent"], f"targetPercent {percent:g} means {percent:g} %")
     return round(percent / 100, 14)
 
 
@@ -224,7 +227,7 @@ def _criterion(
         reading.warn(value, "op and value say nothing about labels or what is true or false")
         return known
     side = compared(OPERATORS[operator], limit)
-    return reading.read(value, both, known, side) if known else side
+    return reading.read(sides["value"], both, known, side) if known else side
 
 
 def _slices(
