@@ -450,7 +450,7 @@ def slo_check(
         print(json.dumps(answer | {"objectives": [each.to_dict() for each in told]}))
     else:
         for each in told:
-            print(_printable(f"{each.name}: {each.sentence}"))
+            print(_printable(f"{each.objective.name}: {each.sentence}"))
             for line in (*each.alerts, *map(str, each.flags)):
                 print(_printable(f"  {line}"))
         for problem in checked.problems:

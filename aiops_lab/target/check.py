@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def check_objectives(paths: Iterable[str | Path]) -> Checked:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if path.suffix == ".toml":
-            found, problems = read_toml(name, content.decode("utf-8-sig", "replace"))
+            found, problems = read_toml(name, content)
             objectives += found
         else:
             found, problems = read_documents(name, content)
@@ -56,8 +57,10 @@ def check_objectives(paths: Iterable[str | Path]) -> Checked:
                 problems = [Problem(name, 1, "there is nothing in it")]
         reading.problems.extend(problems)
     objectives += objectives_of(documents, reading)
-    for i, objective in enumerate(objectives):
-        if objective.name in {other.name for other in objectives[:i]}:
+    names = Counter(objective.name for objective in objectives)
+    for objective in reversed(objectives):
+        names[objective.name] -= 1
+        if names[objective.name]:
             file, _, line = objective.place.rpartition(":")
             told = f"there is another objective called {shown(objective.name)}"
             reading.problems.append(Problem(file, int(line), told))

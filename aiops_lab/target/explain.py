@@ -50,7 +50,7 @@ class Flag:
 class Explained:
     """An objective in words; `bad_a_day` is what it allows, None where traffic is not known."""
 
-    name: str
+    objective: Objective
     sentence: str
     bad_a_day: float | None
     alerts: tuple[str, ...]
@@ -58,7 +58,14 @@ class Explained:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return asdict(self)
+        goal = self.objective
+        known = {name: getattr(goal, name) for name in ("name", "metric", "target", "filter")}
+        known |= {"window": str(goal.window.length), "budgeting": goal.budgeting}
+        told = {"sentence": self.sentence, "bad_a_day": self.bad_a_day, "alerts": self.alerts}
+        flags = [asdict(flag) for flag in self.flags]
+        return (
+            known | {"place": goal.place, "computable": goal.computable} | told | {"flags": flags}
+        )
 
 
 def explain(objective: Objective, traffic: Traffic | None = None) -> Explained:
@@ -94,7 +101,7 @@ a day, 100 bad ones a day are allowed, 2,800 in 28 days.
     if not objective.computable:
         why = objective.why or "a part of it is not"
         sentence += f" It is not computed here: {why}."
-    return Explained(objective.name, sentence, bad, alerts, tuple(flags))
+    return Explained(objective, sentence, bad, alerts, tuple(flags))
 
 
 def explained(objectives: Iterable[Objective], daily: pl.DataFrame | None) -> list[Explained]:
@@ -152,7 +159,7 @@ def _promise(objective: Objective) -> str:
         return f"Over {over}, the mean share of good of {parts} is at least {share}."
     have, where = "are good", f" in {objective.filter}" if objective.filter else ""
     if objective.metric and objective.criterion:
-        have = f"have {objective.criterion.told(objective.metric)}"
+        have = objective.criterion.told(objective.metric)
     what = f"answers{where} {have}"
     if objective.timeslice_window is None:
         return f"Over {over}, at least {share} of {what}."
@@ -332,7 +339,7 @@ def _alert_flags(objective: Objective, traffic: Traffic | None) -> Iterable[Flag
         if (spent := _spends(alert, objective)) > 1:
             told = f'"{alert.name}" fires when {figure(spent, share=True)} of the budget is spent'
             yield Flag("alert", "warn", told)
-        if traffic is None or objective.budgeting == "timeslices":
+        if traffic is None or objective.budgeting == "timeslices" or objective.parts:
             continue
         n, least = _evaluated(objective, traffic) * alert.window.days, most / alert.burn_rate
         if n < least:

@@ -92,7 +92,7 @@ def read_criterion(good: Any = None, bad: Any = None) -> Criterion:
     Examples
     --------
     >>> read_criterion("> 0.8").told("grounded"), read_criterion(bad=True).told("refusal")
-    ('grounded above 0.8', 'refusal false')
+    ('have grounded above 0.8', 'have refusal false')
     """
     if (good is None) == (bad is None):
         raise ValueError(f"say either what is good or what is bad: {GRAMMAR}")

@@ -146,22 +146,22 @@ class Criterion:
         return (high_enough and low_enough) != self.bad
 
     def told(self, metric: str) -> str:
-        """What an answer must have, as it stands after "have" in a sentence."""
+        """What good answers have, as it stands in a sentence."""
         if self.kind == "events":
-            return f"{metric} {'false' if self.bad else 'true'}"
+            return f"have {metric} {'false' if self.bad else 'true'}"
+        if self.kind == "ratio":
+            return f"are good, by {metric}, the share that is {'bad' if self.bad else 'good'}"
         if self.kind == "labels":
             names = listing((f'"{label}"' for label in self.labels), 6).replace(" and ", " or ")
-            return f"a {metric} {'other than ' if self.bad else 'of '}{names}"
-        if self.kind == "ratio":
-            return f"passed, by the share {'1 - ' if self.bad else ''}{metric}"
+            return f"have a {metric} {'other than ' if self.bad else 'of '}{names}"
         low, high = (None if end is None else f"{end:.12g}" for end in (self.low, self.high))
         over, under = (
             "above" if self.above else "of at least",
             "below" if self.below else "of at most",
         )
         if low is None or high is None:
-            return f"{metric} {f'{under} {high}' if low is None else f'{over} {low}'}"
-        return f"{metric} {'not ' if self.bad else ''}between {low} and {high}"
+            return f"have {metric} {f'{under} {high}' if low is None else f'{over} {low}'}"
+        return f"have {metric} {'not ' if self.bad else ''}between {low} and {high}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from aiops_lab.errors import BadSettings
@@ -26,7 +27,9 @@ from aiops_lab.target.objectives import (
     Window,
     composed,
 )
+from aiops_lab.target.openslo.documents import Refused, text_of
 
+HEAD = re.compile(r"\s*\[\[\s*slo\s*\]\]")
 METHODS = ("occurrences", "timeslices", "ratio_timeslices")
 
 
@@ -44,33 +47,37 @@ def objectives_in(settings: Settings, name: str = "lab.toml") -> list[Objective]
     >>> objectives_in(settings_of(text))[0].target
     0.95
     """
-    found: dict[str, Objective] = {}
-    for rule in settings.slo:
-        try:
-            found[rule.name] = _objective(rule, found, name)
-        except ValueError as error:
-            raise BadSettings(f"{name}: slo {shown(rule.name)}: {error}") from None
-    return list(found.values())
+    found, problems = _all(settings, [f"{name}:1"] * len(settings.slo))
+    if problems:
+        raise BadSettings(f"{name}: {problems[0].reason}")
+    return found
 
 
-def read_toml(file: str, text: str) -> tuple[list[Objective], list[Problem]]:
+def read_toml(file: str, content: bytes) -> tuple[list[Objective], list[Problem]]:
     """The objectives of a TOML file and what is wrong with them, by line as far as it is known."""
+    try:
+        text = text_of(content)
+    except Refused as error:
+        return [], [Problem(file, error.line, str(error))]
     try:
         settings = settings_of(text, file)
     except BadSettings as error:
         told = str(error).removeprefix(f"{file}: ").removeprefix(f"{file} is ")
         return [], [Problem(file, _line_of(text, told), told)]
-    lines = [
-        i for i, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[\s*slo\s*\]\]", line)
-    ]
+    heads = [i for i, line in enumerate(text.split("\n"), 1) if HEAD.match(line)]
+    lines = heads if len(heads) == len(settings.slo) else [1] * len(settings.slo)
+    return _all(settings, [f"{file}:{line}" for line in lines])
+
+
+def _all(settings: Settings, places: list[str]) -> tuple[list[Objective], list[Problem]]:
     found: dict[str, Objective] = {}
     problems: list[Problem] = []
-    for number, rule in enumerate(settings.slo):
-        line = lines[number] if len(lines) == len(settings.slo) else 1
+    for rule, place in zip(settings.slo, places, strict=True):
         try:
-            found[rule.name] = _objective(rule, found, f"{file}:{line}")
+            found[rule.name] = _objective(rule, found, place)
         except ValueError as error:
-            problems.append(Problem(file, line, f"slo {shown(rule.name)}: {error}"))
+            file, _, line = place.rpartition(":")
+            problems.append(Problem(file, int(line), f"slo {shown(rule.name)}: {error}"))
     return list(found.values()), problems
 
 
@@ -86,12 +93,13 @@ def _line_of(text: str, told: str) -> int:
 
 
 def _objective(rule: Slo, others: dict[str, Objective], place: str) -> Objective:
+    window = _window(rule)
+    alerts = tuple(_alert(alert, window, i) for i, alert in enumerate(rule.alerts, 1))
     common = Objective(
-        rule.name, 0.0, window=_window(rule), description=rule.description, place=place
+        rule.name, 0.0, window=window, alerts=alerts, description=rule.description, place=place
     )
-    alerts = tuple(_alert(alert, common.window, i) for i, alert in enumerate(rule.alerts, 1))
     if rule.parts:
-        return _composite(rule, Objective(**{**vars(common), "alerts": alerts}), others)
+        return _composite(rule, common, others)
     if rule.metric is None or rule.target is None:
         raise ValueError("it has a metric and a target, or parts")
     if rule.budgeting not in METHODS:
@@ -104,21 +112,13 @@ def _objective(rule: Slo, others: dict[str, Objective], place: str) -> Objective
     length = read_duration(rule.timeslice_window) if sliced else None
     if length and not 0 < length.days <= common.window.length.days:
         raise ValueError(f"a slice of {length.told} is not shorter than the window")
-    return Objective(
-        **vars(common)
-        | {
-            "target": read_share(rule.target, "target"),
-            "metric": rule.metric,
-            "criterion": read_criterion(rule.good, rule.bad),
-            "budgeting": rule.budgeting,
-            "timeslice_target": _given(rule.timeslice_target, _slice_target),
-            "timeslice_window": length,
-            "filter": read_filter(rule.filter),
-            "sampling": 1.0 if rule.sampling is None else read_sampling(rule.sampling),
-            "judge": _given(rule.judge, read_judge),
-            "alerts": alerts,
-        }
-    )
+    return replace(
+        common, target=read_share(rule.target, "target"), metric=rule.metric,
+        criterion=read_criterion(rule.good, rule.bad), budgeting=rule.budgeting,
+        timeslice_target=_given(rule.timeslice_target, _slice_target), timeslice_window=length,
+        filter=read_filter(rule.filter), judge=_given(rule.judge, read_judge),
+        sampling=1.0 if rule.sampling is None else read_sampling(rule.sampling),
+    )  # fmt: skip
 
 
 def _given(value: Any, reader: Callable[[Any], Any]) -> Any:
@@ -161,7 +161,7 @@ def _alert(rule: SloAlert, window: Window, number: int) -> Alert:
     if rate is None:
         share = read_share(rule.budget, "an alert's budget", whole=True)
         rate = share * window.length.days / max(length.days, 1e-9)
-    if not 0 < rate < 1e6 or length.count == 0:
+    if not 0 < rate < 1e9 or length.count == 0:
         raise ValueError("an alert's burn rate and window are above 0")
     return Alert(
         rule.name or f"alert {number}", rate, length, rule.severity, read_duration(rule.after)

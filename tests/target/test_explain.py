@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiops_lab.target.explain import Explained, Traffic, explain, explained, traffic_of
 from aiops_lab.target.grammar import read_criterion
@@ -166,3 +169,24 @@ def test_what_a_lab_lacks_is_told() -> None:
     assert "no answers in the slice language=xx" in found.flags[0].told
     (found,) = explained([GOAL], pl.DataFrame(schema=daily().schema))
     assert "no answers in production" in found.flags[0].told
+
+
+SHARES = st.floats(0, 1, exclude_max=True)
+COUNTS = st.integers(0, 10**6)
+JUDGES = st.tuples(COUNTS, COUNTS, COUNTS, COUNTS).map(
+    lambda n: Judge(min(n[:2]), max(n[:2]), min(n[2:]), max(n[2:]))
+)
+LENGTHS = st.builds(Duration, st.integers(1, 90), st.sampled_from("mhdwMQY"))
+ALERTS = st.builds(Alert, st.just("a"), st.floats(1e-6, 1e9), LENGTHS, strict=st.booleans())
+
+
+@given(SHARES, st.none() | JUDGES, st.lists(ALERTS, max_size=2), LENGTHS, st.floats(0, 1e9))
+def test_whatever_may_be_promised_can_be_told(
+    target: float, judge: Judge | None, alerts: list[Alert], length: Duration, answers: float
+) -> None:
+    goal = replace(GOAL, target=target, judge=judge, alerts=tuple(alerts), window=Window(length))
+    for traffic in (None, Traffic(answers), Traffic(answers, answers / 10)):
+        found = explain(goal, traffic)
+        assert found.sentence.count(".") >= 2
+        assert all(flag.told and "nan" not in flag.told for flag in found.flags)
+        assert json.loads(json.dumps(found.to_dict()))["name"] == "grounded"

@@ -109,13 +109,13 @@ def test_mistakes_are_named(old: str, new: str, reason: str) -> None:
 
 def test_mistakes_of_a_file_have_lines() -> None:
     text = "# mine\n" + GROUNDED + GROUNDED.replace('"grounded"', '"b"').replace("28d", "28D")
-    found, problems = read_toml("lab.toml", text)
+    found, problems = read_toml("lab.toml", text.encode())
     assert len(found) == 1
     assert (problems[0].line, "'28D' is no duration" in problems[0].reason) == (16, True)
     for broken, line in ((text.replace("filter", "fliter", 1), 8), (text + "x = [", 30)):
-        _, (problem,) = read_toml("lab.toml", broken)
+        _, (problem,) = read_toml("lab.toml", broken.encode())
         assert problem.line == line
-    _, (problem,) = read_toml("lab.toml", GROUNDED * 2)
+    _, (problem,) = read_toml("lab.toml", (GROUNDED * 2).encode())
     assert "two slos are called 'grounded'" in problem.reason
 
 
@@ -123,3 +123,11 @@ def test_the_template_shows_an_objective_that_works() -> None:
     part = TEMPLATE[TEMPLATE.index("# [[slo]]") : TEMPLATE.index("# Secrets")]
     (found,) = objectives_in(settings_of(re.sub(r"(?m)^# ", "", part)))
     assert found.judge and found.alerts[0].burn_rate == pytest.approx(5.6)
+
+
+@pytest.mark.parametrize("value", ["1e400", "nan", "9" * 400, "[]", "{}", "2026-01-01", '""', "-1"])
+def test_any_value_of_another_type_is_refused_or_read(value: str) -> None:
+    for key in re.findall(r"^(\w+) = ", GROUNDED, re.MULTILINE):
+        text = re.sub(rf"(?m)^{key} = [^\[\n]*$", f"{key} = {value}", GROUNDED)
+        found, problems = read_toml("lab.toml", text.encode())
+        assert bool(found) != bool(problems)

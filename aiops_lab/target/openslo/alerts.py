@@ -10,8 +10,9 @@ from aiops_lab.target.openslo.fields import OPERATORS, Fields, Reading
 
 
 def alerts_of(reading: Reading, spec: Fields) -> list[Alert]:
+    """The alerts of an SLO, inline or by reference."""
     alerts = []
-    for value in reading.items(spec, "alertPolicies") if "alertPolicies" in spec else []:
+    for value in reading.items(spec, "alertPolicies"):
         _, fields = reading.inline(value, "AlertPolicy", "alertPolicyRef")
         if fields and (alert := policy_of(reading, fields)):
             alerts.append(alert)
@@ -19,6 +20,7 @@ def alerts_of(reading: Reading, spec: Fields) -> list[Alert]:
 
 
 def policy_of(reading: Reading, fields: Fields) -> Alert | None:
+    """The alert that a policy comes to: it has one condition."""
     name, _ = reading.named(fields["metadata"])
     spec = reading.fields(fields["spec"], "AlertPolicy")
     reading.described(spec)
@@ -39,6 +41,7 @@ def policy_of(reading: Reading, fields: Fields) -> Alert | None:
 
 
 def condition_of(reading: Reading, fields: Fields) -> Alert | None:
+    """What a condition asks; the policy gives it its name."""
     spec = reading.fields(fields["spec"], "AlertCondition")
     reading.described(spec)
     severity = reading.text(spec, "severity") or ""

@@ -51,7 +51,7 @@ def read_documents(file: str, content: bytes) -> tuple[list[Value], list[Problem
     documents: list[Value] = []
     problems: list[Problem] = []
     try:
-        text = _text(content)
+        text = text_of(content)
         _check_depth(text)
         for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
             if node is None:
@@ -72,7 +72,8 @@ def read_documents(file: str, content: bytes) -> tuple[list[Value], list[Problem
     return documents, problems
 
 
-def _text(content: bytes) -> str:
+def text_of(content: bytes) -> str:
+    """The text of a file; refused where it is large, not UTF-8, or has control characters."""
     if len(content) > LARGEST:
         raise Refused(1, f"the file is larger than {LARGEST:,} bytes")
     try:

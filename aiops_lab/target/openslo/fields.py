@@ -72,10 +72,17 @@ class Reading:
         """Note what is loose or unknown at a value."""
         self.add(at, reason, "warning")
 
-    @property
-    def errors(self) -> int:
-        """How many errors there are by now."""
-        return sum(problem.level == "error" for problem in self.problems)
+    def near(self, name: str, names: Iterable[str]) -> list[str]:
+        """The name that was meant, if any is; not where names or mistakes are past all sense."""
+        sane = len(name) <= 255 and len(self.problems) < 1000
+        return difflib.get_close_matches(name, list(names)[:1000], 1, 0.8) if sane else []
+
+    def either(self, at: Value, fields: Fields, what: str, one: str, other: str) -> str | None:
+        """Which of two fields there is, of which there must be one."""
+        if (one in fields) != (other in fields):
+            return one if one in fields else other
+        told = "both, not one" if one in fields else "neither"
+        return self.add(at, f"{what} has either {one} or {other}: it has {told}")
 
     def fields(self, value: Value, shape: str) -> Fields:
         """The known fields of a mapping that are not empty; what is missing or unknown is noted."""
@@ -98,7 +105,7 @@ class Reading:
     def _unknown(self, at: Value, key: str, shape: str, known: list[str]) -> None:
         """A slip of the pen, or a key of another place, is refused; others may be extensions."""
         small = {name.lower(): name for name in known}
-        near = difflib.get_close_matches(key.lower(), small, 1, 0.8)
+        near = self.near(key.lower(), small)
         hint = f"; did you mean {small[near[0]]}?" if near else ""
         mistake = near or key in EVERYWHERE or shape in OWN
         if key in EVERYWHERE and not near:
@@ -195,7 +202,7 @@ class Reading:
         """The object of that name; one that is in none of the files is at least said."""
         if name is None or (kind, name) in self.objects:
             return self.objects.get((kind, name or ""))
-        near = difflib.get_close_matches(name, [n for k, n in self.objects if k == kind], 1)
+        near = self.near(name, [n for k, n in self.objects if k == kind])
         hint = f"; did you mean {near[0]}?" if near else ""
         told = f"no {kind} called {shown(name)} is in these files{hint}"
         self.add(at, told, "error" if near or kind == "SLI" else "warning")

@@ -33,13 +33,14 @@ class Indicator:
 
 
 def indicator_of(reading: Reading, value: Value) -> Indicator | None:
+    """What the spec of an SLI measures; None where it cannot be understood."""
     fields = reading.fields(value, "SLI")
     reading.described(fields)
-    if ("thresholdMetric" in fields) == ("ratioMetric" in fields):
-        return reading.add(value, "there is one of thresholdMetric and ratioMetric")
-    if "thresholdMetric" in fields:
-        return _source(reading, fields["thresholdMetric"], True)
-    return _ratio(reading, fields["ratioMetric"])
+    match reading.either(value, fields, "an SLI", "thresholdMetric", "ratioMetric"):
+        case "thresholdMetric":
+            return _source(reading, fields["thresholdMetric"], True)
+        case "ratioMetric":
+            return _ratio(reading, fields["ratioMetric"])
 
 
 def _ratio(reading: Reading, value: Value) -> Indicator | None:
@@ -47,15 +48,13 @@ def _ratio(reading: Reading, value: Value) -> Indicator | None:
     if "counter" not in fields and "raw" not in fields:
         reading.warn(value, "ratioMetric says not whether it is a counter")
     reading.truth(fields, "counter")
-    if ("raw" in fields) == ("total" in fields):
-        return reading.add(value, "ratioMetric has one of total and raw")
-    if "raw" in fields:
-        return _raw(reading, value, fields)
-    if ("good" in fields) == ("bad" in fields):
-        return reading.add(value, "beside total there is one of good and bad")
+    if (way := reading.either(value, fields, "a ratioMetric", "total", "raw")) != "total":
+        return _raw(reading, value, fields) if way else None
+    kind = reading.either(value, fields, "a ratioMetric with a total", "good", "bad")
+    if kind is None:
+        return None
     if "rawType" in fields:
         reading.add(fields["rawType"], "rawType belongs to raw")
-    kind = "good" if "good" in fields else "bad"
     part, total = _source(reading, fields[kind]), _source(reading, fields["total"], whole=True)
     if not part or not total or part.why or total.why:
         return part and replace(part, why=part.why or (total.why if total else ""))
@@ -63,9 +62,7 @@ def _ratio(reading: Reading, value: Value) -> Indicator | None:
         told = f"total counts all answers of {shown(part.metric)}, with the same filter"
         return reading.add(fields["total"], told)
     criterion = part.criterion or Criterion("events")
-    if kind == "bad":
-        criterion = turned(criterion)
-    return replace(part, criterion=criterion)
+    return replace(part, criterion=turned(criterion) if kind == "bad" else criterion)
 
 
 def _raw(reading: Reading, value: Value, fields: Fields) -> Indicator | None:

@@ -59,9 +59,9 @@ def objectives_of(documents: list[Value], reading: Reading) -> list[Objective]:
             _checked(reading, kind, fields)
     found: list[Objective] = []
     for fields in slos:
-        before = reading.errors
+        before = len(reading.problems)
         made = _slo(reading, fields)
-        found += made if reading.errors == before else []
+        found += [] if any(p.level == "error" for p in reading.problems[before:]) else made
     return found
 
 
@@ -153,16 +153,16 @@ def _composite(reading: Reading, common: Objective, goals: list[Value]) -> list[
 
 def _used(reading: Reading, at: Value, fields: Fields) -> Indicator | None:
     """The indicator that an SLO or a composite's objective has or refers to: one of the two."""
-    if ("indicator" in fields) == ("indicatorRef" in fields):
-        return reading.add(at, "there is one of indicator and indicatorRef, not both or neither")
-    if "indicator" in fields:
+    which = reading.either(at, fields, "an SLO", "indicator", "indicatorRef")
+    if which == "indicator":
         own = reading.fields(fields["indicator"], "inline object")
         reading.text(own, "kind", ["SLI"])
         if "metadata" in own:
             reading.named(own["metadata"])
         return indicator_of(reading, own["spec"]) if "spec" in own else None
-    name = reading.text(fields, "indicatorRef")
-    found = reading.referred("SLI", fields["indicatorRef"], name)
+    if which is None:
+        return None
+    found = reading.referred("SLI", fields[which], reading.text(fields, which))
     return indicator_of(reading, found["spec"]) if found else None
 
 
@@ -187,16 +187,11 @@ def _objective(
 
 
 def _target(reading: Reading, value: Value, fields: Fields) -> float | None:
-    if ("target" in fields) == ("targetPercent" in fields):
-        return reading.add(value, "there is one of target and targetPercent")
-    if "target" in fields:
-        given = reading.number(fields, "target")
-        return (
-            given if given is None else reading.read(fields["target"], read_share, given, "target")
-        )
-    percent = reading.number(fields, "targetPercent")
-    if percent is None:
+    which = reading.either(value, fields, "an objective", "target", "targetPercent")
+    if which is None or (percent := reading.number(fields, which)) is None:
         return None
+    if which == "target":
+        return reading.read(fields[which], read_share, percent, which)
     if not 0 <= percent < 100:
         told = f"targetPercent is from 0 to below 100, not {percent:g}"
         return reading.add(fields["targetPercent"], told)
