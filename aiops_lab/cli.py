@@ -41,7 +41,7 @@ app = typer.Typer(
     gate), 4 could not be computed.""",
 )
 
-slo = typer.Typer(no_args_is_help=True, help="Objectives: what is promised of answers.")
+slo = typer.Typer(no_args_is_help=True, help="Check objectives: what is promised of answers.")
 app.add_typer(slo, name="slo")
 
 LabOption = Annotated[
@@ -413,7 +413,7 @@ def slo_check(
         list[Path] | None,
         typer.Argument(
             help="OpenSLO v1 files (YAML), or a .toml with [[slo]]; by default the lab's lab.toml.",
-            metavar="FILE...",
+            metavar="[FILE]...",
         ),
     ] = None,
     lab: Annotated[
@@ -422,12 +422,13 @@ def slo_check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain objectives, and refuse broken ones with file, line and reason.
+    """Explain objectives, and refuse broken ones.
 
-    Each is told in a sentence, with how many bad answers a day it allows at the lab's traffic
-    (without a lab: in 1,000), what its alerts mean, and what cannot work: an alert that can never
-    fire at this target, a budget that one answer exhausts, a judge whose false flags alone exceed
-    the limit, so few evaluated answers that the budget cannot be judged.
+    What is broken is told with file, line and reason. Each objective is told in a sentence, with
+    how many bad answers a day it allows at the lab's traffic (without a lab: in 1,000), what its
+    alerts mean, and what cannot work: an alert that can never fire at this target, a budget that
+    one answer exhausts, a judge whose false flags alone exceed the limit, so few evaluated answers
+    that the budget cannot be judged.
 
     Files are read together and may refer to each other's objects. docs/objectives.md shows both
     ways to write objectives.

@@ -141,6 +141,7 @@ BROKEN = [
     (WHOLE, "Answers say what", "x" * 1051, 12, "over 1050 characters"),
     (WHOLE, "  service: help-desk\n", "", 11, "needs service"),
     (WHOLE, "  service: help-desk", "  service: [a]", 13, "service is a text"),
+    (WHOLE, "  service: help-desk", "  service: helpdesk", 13, "did you mean help-desk?"),
     (WHOLE, "  indicator:\n", "  indicatorRef: refusals\n  indicator:\n", 11, "both, not one"),
     (TIMED, "  indicatorRef: refusals\n", "", 5, "indicatorRef: it has neither"),
     (TIMED, "indicatorRef: refusals", "indicatorRef: refusal", 7, "did you mean refusals?"),

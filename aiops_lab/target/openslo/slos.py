@@ -98,12 +98,14 @@ def _slo(reading: Reading, fields: Fields) -> list[Objective]:
     spec = reading.fields(fields["spec"], "SLO")
     if "budgetingMethod" not in spec:
         reading.warn(fields["spec"], "no budgetingMethod is given: Occurrences is assumed")
-    goals = reading.items(spec, "objectives")
+    goals, service = reading.items(spec, "objectives"), reading.text(spec, "service")
+    if service and any(kind == "Service" for kind, _ in reading.objects):
+        reading.referred("Service", spec["service"], service)
     method = METHODS.get(reading.text(spec, "budgetingMethod", METHODS) or "Occurrences")
     common = Objective(
         name, 0.0, window=_window(reading, spec, fields["spec"]), budgeting=method or "occurrences",
         alerts=tuple(alerts_of(reading, spec)), display=display,
-        description=reading.described(spec), service=reading.text(spec, "service") or "",
+        description=reading.described(spec), service=service or "",
         place=f"{fields['metadata'].file}:{fields['metadata'].line}",
     )  # fmt: skip
     own = {"indicator", "indicatorRef"}
