@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from aiops_lab.target.check import Checked, check_objectives
+from aiops_lab.target.grammar import read_criterion
 from aiops_lab.target.objectives import Criterion, Duration, Judge, Objective
 from tests.target import documents
 
@@ -121,6 +123,14 @@ def test_an_extension_is_a_warning_and_a_slip_of_the_pen_is_refused(tmp_path: Pa
     assert not found.refused and "SLO has no 'dashboard'; known are" in str(found.problems)
     found = checked(tmp_path, documents.RAW.replace("  service:", "  servise:"))
     assert found.refused and "did you mean service?" in str(found.problems)
+
+
+@pytest.mark.parametrize("given", ["bad: [0, 0.2]", "good: [supported]", "bad: true"])
+def test_op_and_value_do_not_change_what_the_source_says(tmp_path: Path, given: str) -> None:
+    found = checked(tmp_path, documents.SLO.replace("range: [0.8, 1]", given), documents.ALERTS)
+    (warning,) = found.problems
+    assert warning.level == "warning" and "op and value are not used" in warning.reason
+    assert found.objectives[0].criterion == read_criterion(**yaml.safe_load(given))
 
 
 WHOLE, REST = documents.SLO, documents.ALERTS + "---\n" + documents.REST

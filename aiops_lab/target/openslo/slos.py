@@ -220,8 +220,8 @@ def _criterion(
         return known
     if operator is None or limit is None:
         return None
-    if known and known.kind != "range":
-        reading.warn(value, "op and value say nothing about labels or what is true or false")
+    if known and (known.kind != "range" or known.bad):
+        reading.warn(value, "op and value are not used: the source says which values are good")
         return known
     side = compared(OPERATORS[operator], limit)
     return reading.read(sides["value"], both, known, side) if known else side
