@@ -64,6 +64,19 @@ TEMPLATE = """\
 # refusals = "refusals.json"               # a detector of your own (learn_refusals), in this folder
 # engine = "duckdb"                        # what summarise(lab) runs on: polars, duckdb or spark
 
+# What you promise of answers in production (docs/objectives.md, aiops-lab slo check).
+# [[slo]]
+# name = "grounded"
+# metric = "grounded"
+# good = ">= 0.8"                          # or "0.2 to 0.8", true, ["supported"]; or bad = ...
+# target = "95 %"                          # of answers; or 0.95
+# window = "28d"                           # or "1M calendar" with start = "2026-01-01", timezone
+# filter = "language=de"                   # a slice; all by default
+# sampling = 0.1                           # the share of answers that the judge sees
+# judge = { true_positives = 85, positives = 100, true_negatives = 396, negatives = 400 }
+# budgeting = "occurrences"                # timeslices, ratio_timeslices: with timeslice_window
+# alerts = [{ budget = "5 %", window = "6h", severity = "page" }]     # or burn_rate = 6
+
 # Secrets and personal data in reports: by default replaced where the lab holds traffic.
 # [redact]
 # on = true
@@ -86,6 +99,7 @@ REPORT_NAME = re.compile(r"(?!(?i:latest)$)\w[\w .+-]{0,149}")
 """A report's name is a folder's too."""
 ENGINES = ("polars", "duckdb", "spark")
 ROLES = ("gate", "guardrail", "info")
+JUDGE = ("true_positives", "positives", "true_negatives", "negatives")
 
 
 class Price(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -198,6 +212,48 @@ class Traffic(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         }
 
 
+class SloAlert(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """When someone is told that a budget burns: by a rate, or by a share of it in a window."""
+
+    window: str
+    burn_rate: float | None = None
+    budget: float | str | None = None
+    severity: str = "page"
+    after: str = "0m"
+    name: str | None = None
+
+
+class Slo(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A service level objective; see the template of ``lab.toml``.
+
+    Its texts are read where objectives are, `aiops_lab.target`.
+    """
+
+    name: str
+    metric: str | None = None
+    good: Any = None
+    bad: Any = None
+    target: float | str | None = None
+    window: str = "28d"
+    start: str | None = None
+    timezone: str = "UTC"
+    filter: str | None = None
+    sampling: float | str | None = None
+    judge: dict[str, int] | None = None
+    budgeting: str = "occurrences"
+    timeslice_target: float | str | None = None
+    timeslice_window: str | None = None
+    alerts: list[SloAlert] = []
+    parts: dict[str, float] = {}
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("an slo has a name")
+        if self.judge is not None and set(self.judge) != set(JUDGE):
+            raise ValueError(f"slo {self.name!r}: a judge has {', '.join(JUDGE)}")
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
 
@@ -212,13 +268,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     prices: dict[str, Price] = {}
     gate: Gate = Gate()
     reports: list[ReportRule] = []
+    slo: list[Slo] = []
     traffic: Traffic = Traffic()
     redact: Redact = Redact()
 
     def __post_init__(self) -> None:
-        names = [rule.name for rule in self.reports]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two reports are called {twice.pop()!r}")
+        for what, rules in (("reports", self.reports), ("slos", self.slo)):
+            names = [rule.name for rule in rules]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"two {what} are called {twice.pop()!r}")
         for metric, direction in self.directions.items():
             _check_direction(metric, direction)
 
@@ -264,5 +322,6 @@ def _with_nearest(message: str) -> str:
     struct = Price if ".prices" in place else struct
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
     struct = Traffic if ".traffic" in place else struct
+    struct = (SloAlert if ".alerts" in place else Slo) if ".slo" in place else struct
     near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
     return f"{message}; did you mean {near[0]!r}?" if near else message

@@ -79,6 +79,9 @@ def test_settings_are_valid(text: str) -> None:
 @pytest.mark.parametrize("text", every("yaml"))
 def test_workflows_parse(text: str) -> None:
     workflow = yaml.safe_load(text)
+    if "jobs" not in workflow:  # objectives, which tests/target reads
+        assert workflow["apiVersion"] == "openslo/v1"
+        return
     for job in workflow["jobs"].values():
         for step in job["steps"]:
             assert ("uses" in step) != ("run" in step)
