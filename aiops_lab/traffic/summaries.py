@@ -87,21 +87,7 @@ def hourly_of(
     >>> hourly_of(rows).select("metric", "n", "events").row(0)
     ('refusal', 2, 1)
     """
-    requests = nw.from_native(traffic)
-    have = requests.collect_schema().names()
-    if "at" not in have:
-        raise BadSettings(f"requests need a time, at; the columns are {', '.join(have)}")
-    extra = {
-        "error": ({"status"}, nw.col("status") == "error"),
-        "incomplete": ({"complete"}, ~nw.col("complete")),
-        "refusal_disagreement": (
-            {"refusal", "refusal_learned"}, nw.col("refusal") != nw.col("refusal_learned"),
-        ),
-    }  # fmt: skip
-    requests = requests.with_columns(
-        hour=nw.col("at").dt.truncate(every),
-        **{name: rule for name, (needs, rule) in extra.items() if needs <= {*have}},
-    ).lazy()
+    requests = told_requests(nw.from_native(traffic), every).lazy()
     schema = requests.collect_schema()
     have = schema.names()
     rates, means = _kinds(schema, metrics)
@@ -140,6 +126,30 @@ def hourly_of(
         (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in SCHEMAS["hourly"].items()
     ).sort(KEY)
+
+
+def told_requests(requests: Any, every: str = "1h") -> Any:
+    """Requests with their hour, and what follows from their columns: error, incomplete ...
+
+    Raises
+    ------
+    BadSettings
+        They have no time `at`.
+    """
+    have = requests.collect_schema().names()
+    if "at" not in have:
+        raise BadSettings(f"requests need a time, at; the columns are {', '.join(have)}")
+    extra = {
+        "error": ({"status"}, nw.col("status") == "error"),
+        "incomplete": ({"complete"}, ~nw.col("complete")),
+        "refusal_disagreement": (
+            {"refusal", "refusal_learned"}, nw.col("refusal") != nw.col("refusal_learned"),
+        ),
+    }  # fmt: skip
+    return requests.with_columns(
+        hour=nw.col("at").dt.truncate(every),
+        **{name: rule for name, (needs, rule) in extra.items() if needs <= {*have}},
+    )
 
 
 def _kinds(schema: nw.Schema, metrics: Sequence[str] | None) -> tuple[list[str], list[str]]:
