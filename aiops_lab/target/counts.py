@@ -106,7 +106,8 @@ def _counts(rows: Any, name: str, criterion: Criterion) -> pl.DataFrame:
     zoned = found.schema["hour"] == COUNTS["hour"]
     hour = pl.col("hour") if zoned else hour.dt.replace_time_zone("UTC")
     return found.select(
-        hour, pl.lit(name).alias("objective"), *(pl.col(c).cast(COUNTS[c]) for c in COUNTS.names()[2:])
+        hour, pl.lit(name).alias("objective"),
+        *(pl.col(each).cast(COUNTS[each]) for each in COUNTS.names()[2:]),
     )  # fmt: skip
 
 

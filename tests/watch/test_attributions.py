@@ -83,6 +83,31 @@ def test_xgboosts_own_attributions_add_up_to_its_margins(given: pl.DataFrame) ->
     assert misses(given, turned, margins) < 1e-4
 
 
+def test_a_model_of_xgboost_may_have_texts_and_unknown_truths() -> None:
+    given = decisions().with_columns(
+        kind=pl.when(pl.col("x") > 0).then(pl.lit("up")).when(pl.col("x") > -1).then(pl.lit("mid"))
+    )
+    model, margins = boosted(given, ["kind", "y"])
+    assert misses(given, model, margins) < 1e-4
+    few = (given["kind"] == "up").fill_null(False)
+    assert misses(given.filter(few), model, margins[few.to_numpy()]) < 1e-4
+    odd = given.with_columns(y=pl.when(pl.col("z") < 1).then(pl.col("y") > 0))
+    model, margins = boosted(odd.with_columns(pl.col("y").cast(pl.Float64)), ["kind", "y"])
+    assert misses(odd, model, margins) < 1e-4
+
+
+def test_a_model_of_xgboost_that_stopped_early_is_told_by_its_best_trees() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    given = decisions()
+    table = pd.DataFrame(given.select(NAMES).to_dict(as_series=False))
+    label = (given["chosen"] == "b").to_numpy().astype(int)
+    model = xgboost.XGBClassifier(n_estimators=300, early_stopping_rounds=5)
+    model.fit(table[:300], label[:300], eval_set=[(table[300:], label[300:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    margins = model.predict(table, output_margin=True)
+    assert misses(given, model, np.column_stack([-margins, margins])) < 1e-4
+
+
 @pytest.mark.parametrize("given", [decisions(), of_three()], ids=["two", "three"])
 def test_xgboosts_boosters_are_asked_for_chances(given: pl.DataFrame) -> None:
     texts = given.with_columns(kind=pl.when(pl.col("x") > 0).then(pl.lit("up"))).drop("x")

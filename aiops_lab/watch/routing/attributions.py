@@ -14,7 +14,13 @@ from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import Bools, Floats
 from aiops_lab.stats.shapley import sampled
 from aiops_lab.watch.routing.decisions import DAY, Decisions, decisions_if_any
-from aiops_lab.watch.routing.model import Chances, chances_of, columns_of
+from aiops_lab.watch.routing.model import (
+    Chances,
+    categories_of,
+    chances_of,
+    coded,
+    columns_of,
+)
 from aiops_lab.wording import figure, listing
 
 LONG = pl.Schema(
@@ -34,8 +40,8 @@ PER_DAY = 100
 FAR = 1e-6
 """Chances nearer to 0 or 1 are taken for so much."""
 ORDERS = 2
-TOLERANCE = 1e-6
-"""Attributions add up to a score within this part of the scores' spread."""
+TOLERANCE = 1e-5
+"""Attributions add up to a score within this part of the scores' spread: boosters have 32 bits."""
 
 
 def read_attributions(data: Any, decisions: Decisions) -> pl.DataFrame:
@@ -189,7 +195,8 @@ def exact_attributions(model: Any, known: Decisions, own: pl.DataFrame) -> pl.Da
     home = type(model).__module__.partition(".")[0]
     columns = columns_of(model, known)
     if home in ("lightgbm", "xgboost"):
-        told = _of_booster(model, home, own.select(columns))
+        table = coded(own.select(columns), categories_of(known, columns))
+        told = _of_booster(model, home, table)
         told = told if told.ndim == 3 else told.reshape(own.height, -1, len(columns) + 1)
         values = np.moveaxis(told[:, :, :-1], 1, 2)
     elif hasattr(model, "coef_") and hasattr(model, "intercept_"):
@@ -210,17 +217,20 @@ def exact_attributions(model: Any, known: Decisions, own: pl.DataFrame) -> pl.Da
     return _long(own, columns, {each: values[:, :, n] for n, each in enumerate(classes)})
 
 
-def _of_booster(model: Any, home: str, frame: pl.DataFrame) -> Floats:
-    import pandas as pd
-
-    table = pd.DataFrame(frame.to_dict(as_series=False))
+def _of_booster(model: Any, home: str, table: Any) -> Floats:
     if home == "lightgbm":
         booster = getattr(model, "booster_", model)
         return np.asarray(booster.predict(table, pred_contrib=True))
     import xgboost  # pyright: ignore[reportMissingImports]
 
-    booster = model.get_booster() if hasattr(model, "get_booster") else model
-    return np.asarray(booster.predict(xgboost.DMatrix(table), pred_contribs=True))
+    matrix = xgboost.DMatrix(table, enable_categorical=True)
+    if not hasattr(model, "get_booster"):
+        return np.asarray(model.predict(matrix, pred_contribs=True))
+    # a model that stopped early decides by its best trees, where its booster takes all
+    best = getattr(model, "best_iteration", None)
+    trees = (0, 0 if best is None else best + 1)
+    told = model.get_booster().predict(matrix, pred_contribs=True, iteration_range=trees)
+    return np.asarray(told)
 
 
 def _long(own: pl.DataFrame, names: Sequence[str], values: dict[str, Floats]) -> pl.DataFrame:
