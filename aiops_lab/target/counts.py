@@ -57,7 +57,8 @@ def counted(traffic: Any, evaluations: Any, objectives: Iterable[Objective]) -> 
     for goal in objectives:
         if goal.parts or not goal.computable or goal.metric is None or goal.criterion is None:
             continue
-        rows = _within(requests, columns, goal.filter)
+        if (rows := _within(requests, columns, goal.filter)) is None:
+            continue
         if goal.metric in columns:
             own = rows.select("hour", value=nw.col(goal.metric), weight=nw.lit(1.0))
             own = own.with_columns(stratum=nw.lit(ALL))
@@ -70,12 +71,12 @@ def counted(traffic: Any, evaluations: Any, objectives: Iterable[Objective]) -> 
 
 
 def _within(requests: Any, columns: list[str], where: str | None) -> Any:
-    """The requests of a slice; none where nothing is told by its column."""
+    """The requests of a slice; None where they have no such column."""
     if where is None:
         return requests
     column, _, value = where.partition("=")
     if column not in columns:
-        return requests.filter(nw.lit(False))
+        return None
     return requests.filter(nw.col(column).cast(nw.String) == value)
 
 
