@@ -94,6 +94,38 @@ floor = 0.4
 tokens = "+50%"
 latency_p95 = "+60%"
 refusal = 0.05
+
+# What the demo promises of its answers.
+[[slo]]
+name = "grounded answers"
+metric = "grounded"
+good = ">= 0.5"
+target = "90 %"
+sampling = 0.15
+alerts = [{ budget = "5 %", window = "1d", severity = "page" }]
+
+[[slo]]
+name = "answers, not refusals"
+metric = "refusal"
+bad = true
+target = "95 %"
+alerts = [
+  { budget = "2 %", window = "1h", severity = "page" },
+  { budget = "10 %", window = "3d", severity = "ticket" },
+]
+
+[[slo]]
+name = "valid YAML"
+metric = "yaml_valid"
+good = true
+target = "95 %"
+
+[[slo]]
+name = "answers within 4 seconds"
+metric = "latency_s"
+good = "<= 4"
+target = "98 %"
+window = "1M calendar"
 """
 REPORT_NAME = re.compile(r"(?!(?i:latest)$)\w[\w .+-]{0,149}")
 """A report's name is a folder's too."""

@@ -76,3 +76,11 @@ def test_what_hides_or_colours_does_not_reach_the_terminal(tmp_path: Path) -> No
     assert done.returncode == 0
     assert "\x1b" not in done.stdout and "\u202e" not in done.stdout
     assert "red" in done.stdout
+
+
+def test_the_demo_promises_what_can_be_kept(demo: Lab) -> None:
+    done = run("slo", "check", "--lab", demo.path)
+    assert done.returncode == 0
+    assert "grounded answers: Over any 28 days, at least 90 % of answers" in done.stdout
+    assert "understood: 4 objectives, 0 errors, 0 warnings" in done.stdout
+    assert "fail:" not in done.stdout
