@@ -1,0 +1,196 @@
+"""How much of each error budget is spent, and can it be told?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.result import Result
+from aiops_lab.stats.spent import BadShare, bad_share
+from aiops_lab.target import budget_words as words
+from aiops_lab.target.counts import COUNTS, counted
+from aiops_lab.target.objectives import Objective
+from aiops_lab.target.short import objectives_in
+from aiops_lab.verdict import Verdict
+
+OBJECTIVES = pl.Schema(
+    {
+        "name": pl.String, "status": pl.String, "target": pl.Float64,
+        **dict.fromkeys(("begin", "end"), pl.Datetime("us", "UTC")),
+        **dict.fromkeys(("answers", "evaluated", "missing"), pl.Int64),
+        **dict.fromkeys(
+            ("good", "good_low", "good_high", "allowed", "spent", "low", "high", "naive"),
+            pl.Float64,
+        ),
+        "why": pl.String,
+    }
+)  # fmt: skip
+LEVEL = 0.95
+WHOLE = 0.999
+"""A period counts as over from here on."""
+
+
+@dataclass(frozen=True)
+class Budget(Result):
+    """How each objective stands; see `error_budget`.
+
+    Attributes
+    ----------
+    verdict
+        fail where a budget is spent for sure, ok where none is; else inconclusive.
+    objectives
+        name, status (ok: not spent; fail: spent; inconclusive: the interval covers it, or it
+        cannot be computed), target, begin and end of the period, answers (in it so far), evaluated,
+        missing (sampled without a result), good (the share, put right for sampling and judge),
+        good_low, good_high, allowed (bad answers in the period), spent (share of these), low, high
+        (95 % interval of it), naive (spent, had the judge's word on what it saw been the truth for
+        all), why (it cannot be computed, or told): those nearest to the end of their budget first.
+    counts
+        hour, objective, stratum, n, evaluated, bad, answers: what it was computed from.
+    settings
+        All that is needed to do it again.
+    """
+
+    verdict: Verdict
+    objectives: pl.DataFrame
+    counts: pl.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def error_budget(
+    data: Any, objectives: Iterable[Objective] | None = None, *, at: datetime | None = None,
+    level: float = LEVEL,
+) -> Budget:  # fmt: skip
+    """How much of the error budget of each objective is spent.
+
+    Parameters
+    ----------
+    data
+        A Lab; or requests, the canonical table ``traffic`` of any library that Narwhals knows; or
+        these and the table ``evaluations`` as a pair.
+    objectives
+        Those of the lab's ``lab.toml`` by default.
+    at
+        When; by default the end of the last hour that has answers.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    BadSettings
+        No objectives, or data that cannot be used.
+
+    Examples
+    --------
+    >>> from aiops_lab.target.grammar import read_criterion
+    >>> rows = pl.DataFrame({"at": [datetime(2026, 5, 1, h) for h in range(20)],
+    ...                      "refusal": [True] + [False] * 19})
+    >>> goal = Objective("answers", 0.8, "refusal", read_criterion(bad=True))
+    >>> found = error_budget(rows, [goal])
+    >>> found.objectives.select("name", "answers", pl.col("spent").round(6)).row(0)
+    ('answers', 20, 0.25)
+    """
+    goals, traffic, evaluations = _given(data, objectives)
+    counts = counted(traffic, evaluations, _plain(goals))
+    if at is None:
+        last = counts["hour"].max()
+        at = last + timedelta(hours=1) if isinstance(last, datetime) else datetime.now(UTC)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    rows = [_row(goal, counts, at, level) for goal in goals]
+    found = pl.DataFrame(rows, schema=OBJECTIVES).sort(
+        "spent", "name", descending=[True, False], nulls_last=True
+    )
+    settings = {"at": at.isoformat(), "level": level, "objectives": [goal.name for goal in goals]}
+    return Budget(words.verdict(found.to_dicts()), found, counts, settings)
+
+
+def _given(data: Any, objectives: Iterable[Objective] | None) -> tuple[list[Objective], Any, Any]:
+    relations: Any = getattr(data, "relations", None)
+    if relations is not None:
+        goals = objectives_in(data.settings) if objectives is None else list(objectives)
+        traffic, evaluations = relations("traffic", "evaluations")
+        if traffic is None:
+            traffic = pl.DataFrame(schema={"at": COUNTS["hour"]})
+    else:
+        goals = list(objectives or ())
+        traffic, evaluations = data if isinstance(data, tuple) else (data, None)
+    if not goals:
+        raise BadSettings("there are no objectives: write [[slo]] in lab.toml, or give some")
+    return goals, traffic, evaluations
+
+
+def _plain(goals: Sequence[Objective]) -> list[Objective]:
+    """The objectives that are counted: of composites, the parts."""
+    every = [part.objective for goal in goals for part in goal.parts]
+    every += [goal for goal in goals if not goal.parts]
+    return list({goal.name: goal for goal in every}.values())
+
+
+def _row(goal: Objective, counts: pl.DataFrame, at: datetime, level: float) -> dict[str, Any]:
+    begin, end = goal.window.period(at)
+    row = {"name": goal.name, "target": goal.target, "begin": begin, "end": end,
+           "status": "inconclusive"}  # fmt: skip
+    if why := _not_computed(goal):
+        return {**row, "why": why}
+    own = counts.filter(
+        pl.col("objective") == goal.name, pl.col("hour") >= begin, pl.col("hour") < min(at, end)
+    )
+    share = bad_share(strata_of(own), goal.judge, level=level)
+    row |= {"answers": share.answers, "evaluated": share.evaluated, "missing": share.missing}
+    passed = 1.0 if goal.window.rolling else min((at - begin) / (end - begin), 1.0)
+    passed = 1.0 if passed > WHOLE else passed
+    row["allowed"] = share.answers / passed * goal.budget if passed > 0 else None
+    if share.value is None:
+        return {**row, "why": share.method}
+    return {**row, **_spent(goal, share, passed)}
+
+
+def _not_computed(goal: Objective) -> str:
+    if goal.why:
+        return goal.why
+    if goal.parts:
+        return "composites are not computed yet"
+    if goal.budgeting != "occurrences":
+        return "slices of time are not computed yet"
+    if goal.criterion and goal.criterion.kind == "ratio":
+        return "shares of good are not computed yet"
+    return ""
+
+
+def _spent(goal: Objective, share: BadShare, passed: float) -> dict[str, Any]:
+    """What is spent of the budget of the whole period, of which so much has passed."""
+    assert share.value is not None and share.low is not None and share.high is not None
+    of = passed / goal.budget
+    low, high = share.low * of, share.high * of
+    status, why = "ok", ""
+    if low >= 1:
+        status = "fail"
+    elif high >= 1:
+        status = "inconclusive"
+        why = f"{share.evaluated:,} evaluated answers cannot tell whether it is spent"
+    return {
+        "good": 1 - share.value, "good_low": 1 - share.high, "good_high": 1 - share.low,
+        "spent": share.value * of, "low": low, "high": high, "status": status, "why": why,
+        "naive": None if share.judge_only is None else share.judge_only * of,
+    }  # fmt: skip
+
+
+def strata_of(counts: pl.DataFrame) -> list[tuple[int, int, int, int]]:
+    """Answers, evaluated, bad and missing of each stratum, whatever the hour.
+
+    An answer that was sampled stands for as many as its weight says; so many there were at least
+    as were looked at.
+    """
+    sums = counts.group_by("stratum", maintain_order=True).agg(
+        pl.col("n", "evaluated", "bad", "answers").sum()
+    )
+    return [
+        (max(round(row["answers"]), row["n"]), row["evaluated"], round(row["bad"]),
+         row["n"] - row["evaluated"])
+        for row in sums.sort("stratum").to_dicts()
+    ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""The verdict on error budgets, in words a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiops_lab.verdict import BADNESS, Evidence, Verdict
+from aiops_lab.wording import figure, interval, listing, short_name
+
+Row = dict[str, Any]
+
+
+def verdict(rows: Sequence[Row]) -> Verdict:
+    """One verdict over all budgets: the worst first."""
+    evidence = tuple(
+        Evidence(f"spent of {short_name(row['name'])}", row["spent"], row["low"], row["high"], 1.0,
+                 row["status"])
+        for row in rows
+    )  # fmt: skip
+    ranked = sorted(rows, key=lambda row: (-BADNESS.index(row["status"]), -(row["spent"] or 0)))
+    worst, status = ranked[0], ranked[0]["status"]
+    same = [row for row in ranked[1:] if row["status"] == status]
+    others = (
+        f" So stands it with {listing((short_name(r['name']) for r in same), 4)}." if same else ""
+    )
+    if status == "fail":
+        step = "Stop risky releases until it is back within its budget; ship fixes alone."
+        return Verdict("fail", f"{_told(worst)} It is spent.{others}", evidence, step)
+    if status == "inconclusive":
+        if worst["spent"] is None:
+            headline = f"Cannot tell how {short_name(worst['name'])} stands: {worst['why']}."
+            step = "Evaluate some of its answers, or mend what is missing."
+            return Verdict("inconclusive", f"{headline}{others}", evidence, step)
+        step = "Evaluate more answers, or label more of the judge's."
+        told = f"Cannot tell whether it is spent. {_told(worst)}{others}"
+        return Verdict("inconclusive", told, evidence, step)
+    return Verdict("ok", f"No budget is spent. {_told(worst)}", evidence, "Nothing is to be done.")
+
+
+def _told(row: Row) -> str:
+    spent = figure(row["spent"], share=True)
+    return (
+        f"{short_name(row['name'])}: {spent} of the budget "
+        f"{interval(row['low'], row['high'], share=True)} is spent, "
+        f"{figure(row['good'], share=True)} of answers are good where "
+        f"{100 * row['target']:.8g} % are promised."
+    )

@@ -1,0 +1,145 @@
+"""Error budgets: what is spent, and when that cannot be told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from aiops_lab import Lab, open_lab
+from aiops_lab.errors import BadSettings
+from aiops_lab.target.budget import Budget, error_budget
+from aiops_lab.target.grammar import read_criterion, read_window
+from aiops_lab.target.objectives import Criterion, Duration, Judge, Objective, Part
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def requests(bad: float, days: int = 28, per_day: int = 100, seed: int = 0) -> pl.DataFrame:
+    count = days * per_day
+    step = timedelta(days=1) / per_day
+    return pl.DataFrame({
+        "trace_id": [f"t{i}" for i in range(count)], "at": [START + step * i for i in range(count)],
+        "refusal": np.random.default_rng(seed).random(count) < bad,
+    })  # fmt: skip
+
+
+def goal(target: float = 0.95, name: str = "answers", **more: Any) -> Objective:
+    return Objective(name, target, "refusal", read_criterion(bad=True), **more)
+
+
+def row(found: Budget) -> dict[str, Any]:
+    return found.objectives.row(0, named=True)
+
+
+@pytest.mark.parametrize(("bad", "status"), [(0.02, "ok"), (0.05, "inconclusive"), (0.1, "fail")])
+def test_a_budget_is_spent_or_not_or_cannot_be_told(bad: float, status: str) -> None:
+    rows = requests(bad)
+    scores = rows.sample(1400, seed=1).select(
+        "trace_id", metric=pl.lit("kind"), value=1.0 - pl.col("refusal").cast(pl.Float64),
+        label=pl.lit(None, pl.String), sampling_weight=pl.lit(2.0),
+    )  # fmt: skip
+    kind = Objective("kind", 0.95, "kind", read_criterion(">= 0.5"))
+    found = error_budget((rows, scores), [kind])
+    assert found.verdict.status == row(found)["status"] == status
+    spent = rows["refusal"].mean() / 0.05  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+    assert row(found)["low"] <= spent <= row(found)["high"]
+    assert row(found)["answers"] == 2800 and row(found)["evaluated"] == 1400
+
+
+def test_what_was_counted_whole_has_no_interval() -> None:
+    rows = requests(0.02)
+    told = row(error_budget(rows, [goal()]))
+    assert [told[end] for end in ("low", "spent", "high")] == pytest.approx(
+        [rows["refusal"].sum() / 140] * 3
+    )
+    assert told["allowed"] == pytest.approx(140)
+
+
+def test_strata_count_by_their_weight_where_the_naive_figure_does_not() -> None:
+    rows = requests(0.0, per_day=1000)
+    disliked = pl.int_range(pl.len()) % 20 == 0
+    every = rows.with_columns(disliked=disliked).with_columns(
+        value=pl.when("disliked").then(pl.int_range(pl.len()) % 40 == 0).otherwise(True)
+    )
+    kept = every.filter(pl.col("disliked") | (pl.int_range(pl.len()) % 10 == 1))
+    scores = kept.select(
+        "trace_id", metric=pl.lit("kind"), value=pl.col("value").cast(pl.Float64),
+        label=pl.lit(None, pl.String), sampling_weight=pl.when("disliked").then(1.0).otherwise(9.5),
+    )  # fmt: skip
+    kind = Objective("kind", 0.95, "kind", read_criterion(">= 0.5"))
+    told = row(error_budget((rows, scores), [kind]))
+    assert told["spent"] == pytest.approx(0.5, rel=0.02)
+    assert told["naive"] > 2.5 * told["spent"]
+
+
+def test_a_calendar_period_allows_for_what_is_still_to_come() -> None:
+    rows = requests(0.05, days=15)
+    month = goal(window=read_window("1M", rolling=False, start="2026-01-01"))
+    told = row(error_budget(rows, [month]))
+    assert told["begin"] == START and told["end"] == datetime(2026, 5, 1, tzinfo=UTC)
+    assert told["allowed"] == pytest.approx(1500 * 2 * 0.05)
+    assert told["spent"] == pytest.approx(rows["refusal"].sum() / 150)
+
+
+def test_a_rolling_window_leaves_older_answers_out() -> None:
+    rows = requests(0.5, days=10).vstack(
+        requests(0.0, days=10).with_columns(
+            pl.col("at") + timedelta(days=10), trace_id=pl.format("u{}", "trace_id")
+        )
+    )  # fmt: skip
+    week = goal(window=read_window("7d"))
+    assert row(error_budget(rows, [week]))["spent"] == 0
+    assert row(error_budget(rows, [week], at=START + timedelta(days=10)))["status"] == "fail"
+
+
+def test_missing_evaluations_are_neither_good_nor_bad() -> None:
+    rows = requests(0.02).with_columns(
+        refusal=pl.when(pl.int_range(pl.len()) % 10 > 0).then("refusal")
+    )
+    told = row(error_budget(rows, [goal()]))
+    assert told["missing"] == 280 and told["low"] < 0.5 < 2 < told["high"]
+    assert told["status"] == "inconclusive"
+
+
+def test_a_judges_errors_are_put_right() -> None:
+    rows = requests(0.02)
+    random = np.random.default_rng(4)
+    flagged = np.where(rows["refusal"], random.random(2800) < 0.9, random.random(2800) < 0.03)
+    judged = rows.with_columns(refusal=pl.Series(flagged))
+    told = row(error_budget(judged, [goal(judge=Judge(360, 400, 485, 500))]))
+    assert told["low"] <= rows["refusal"].sum() / 140 <= told["high"]
+    assert told["naive"] > 0.75
+    few = row(error_budget(judged, [goal(judge=Judge(0, 0, 485, 500))]))
+    assert few["status"] == "inconclusive" and "labelled" in few["why"]
+
+
+def test_what_cannot_be_computed_says_why() -> None:
+    part = goal()
+    for one in (
+        Objective("both", 0.9, parts=(Part(part),)), Objective("foreign", 0.9, why="elsewhere"),
+        goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(1, "h")),
+        Objective("share", 0.9, "refusal", Criterion("ratio")), goal(filter="tenant=none"),
+        Objective("other", 0.9, "unknown", Criterion(low=0)),
+    ):  # fmt: skip
+        found = error_budget(requests(0.01, days=1), [one])
+        assert row(found)["status"] == "inconclusive" and row(found)["why"]
+        assert found.verdict.status == "inconclusive" and "Cannot tell" in found.verdict.headline
+
+
+def test_no_objectives_and_an_empty_lab(tmp_path: Any) -> None:
+    with pytest.raises(BadSettings, match=r"\[\[slo\]\]"):
+        error_budget(requests(0.01, days=1))
+    lab = open_lab(tmp_path)
+    assert row(error_budget(lab, [goal()]))["why"] == "there are no answers"
+
+
+def test_the_demos_budgets(demo: Lab) -> None:
+    found = error_budget(demo)
+    status = dict(found.objectives.select("name", "status").iter_rows())
+    assert status["answers within 4 seconds"] == "ok" and len(status) == 4
+    assert found.verdict.status == "fail" and "is spent" in found.verdict.headline
+    assert found.objectives["spent"].is_sorted(descending=True)
