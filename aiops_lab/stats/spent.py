@@ -160,12 +160,12 @@ def share_interval(
     that P - t se - (1 - t) (1 - sp) = 0 does not refuse (Fieller), where the distances to the ends
     of the three are added as squares (MOVER; Zou, Huang and Zhang 2009, CSDA 53:1080).
 
-    Others that were tried, by least coverage and by width over the least possible one:
-    Lang and Reiczigel's on an effective sample size .924 (60 labelled good answers, n large); on
-    Kish's, which takes all strata to be alike, .69; Clopper and Pearson's in each stratum, 1.5 times
-    as wide; Wilson's in each, .90; Wilson's at both ends of P .88, Agresti and Coull's at both 1.35
-    times as wide; for the judge's rates Jeffreys's .89, Wilson's .90, and Clopper and Pearson's .95
-    but 1.35 times as wide.
+    Others that were tried, by least coverage, or by width over the least possible one:
+    Lang and Reiczigel's with an effective sample size .924 (60 good answers labelled, n large);
+    with Kish's effective sample size, for which all strata are alike, .69;
+    MOVER of strata with Clopper and Pearson's 1.5 times as wide, with Wilson's .90;
+    for P, Wilson's at both ends .88, Agresti and Coull's at both 1.35 times as wide;
+    for the judge's rates Jeffreys's .89, Wilson's .90, Clopper and Pearson's 1.35 times as wide.
     """
     size, n, flags = (np.asarray(x, float) for x in (answers, evaluated, flagged))
     weight, p, f = size / size.sum(-1, keepdims=True), flags / n, n / size
@@ -227,7 +227,7 @@ def _root(
 
 
 def spread(p: Floats, f: Floats, judge: Judge | None) -> Floats:
-    """The variance of a flag in each stratum, of which a share f was evaluated: what is left to chance."""
+    """The variance of a flag in each stratum that is left where a share f was evaluated."""
     fp, power = (np.asarray(x)[..., None] for x in rates(judge, 1))
     bad = np.clip((p - fp) / power, 0, 1)
     verdict = bad * (fp + power) * (1 - fp - power) + (1 - bad) * fp * (1 - fp)
