@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiops_lab.ship.retrieval.score import Retrieval, score_retrieval
     from aiops_lab.ship.retrieval.traced import traced_hits
     from aiops_lab.ship.retrieval.writer import retriever_or_writer
+    from aiops_lab.target.budget import Budget, error_budget
     from aiops_lab.traffic.summaries import summarise
     from aiops_lab.verdict import Evidence, Verdict, together
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Behaviour",
+    "Budget",
     "Comparison",
     "DecisionShifts",
     "Evidence",
@@ -60,6 +62,7 @@ __all__ = [
     "demo_lab",
     "demo_router",
     "detect_shifts",
+    "error_budget",
     "explain_decision",
     "find_routing_shifts",
     "format_spread",
@@ -91,6 +94,7 @@ __all__ = [
 
 _HOMES = {
     "Behaviour": "watch.behaviour",
+    "Budget": "target.budget",
     "Comparison": "ship.compare",
     "DecisionShifts": "watch.routing.monitor",
     "Evidence": "verdict",
@@ -110,6 +114,7 @@ _HOMES = {
     "demo_lab": "lab",
     "demo_router": "watch.routing.demo",
     "detect_shifts": "watch.shifts",
+    "error_budget": "target.budget",
     "explain_decision": "watch.routing.one",
     "find_routing_shifts": "watch.routing.find",
     "format_spread": "ship.formats",

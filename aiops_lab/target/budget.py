@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,19 +128,20 @@ def _plain(goals: Sequence[Objective]) -> list[Objective]:
     """The objectives that are counted: of composites, the parts."""
     every = [part.objective for goal in goals for part in goal.parts]
     every += [goal for goal in goals if not goal.parts]
-    return list({goal.name: goal for goal in every}.values())
+    known = {goal.name: goal for goal in every}
+    if twice := [goal.name for goal in every if known[goal.name] != goal]:
+        raise BadSettings(f"two objectives are called {twice[0]!r}")
+    return list(known.values())
 
 
 def _row(goal: Objective, counts: pl.DataFrame, at: datetime, level: float) -> dict[str, Any]:
     begin, end = goal.window.period(at)
     row = {"name": goal.name, "target": goal.target, "begin": begin, "end": end,
            "status": "inconclusive"}  # fmt: skip
+    inside = counts.filter(pl.col("hour") >= begin, pl.col("hour") < min(at, end))
     if why := _not_computed(goal):
         return {**row, "why": why}
-    own = counts.filter(
-        pl.col("objective") == goal.name, pl.col("hour") >= begin, pl.col("hour") < min(at, end)
-    )
-    share = bad_share(strata_of(own), goal.judge, level=level)
+    share = _share(goal, inside, level)
     row |= {"answers": share.answers, "evaluated": share.evaluated, "missing": share.missing}
     passed = 1.0 if goal.window.rolling else min((at - begin) / (end - begin), 1.0)
     passed = 1.0 if passed > WHOLE else passed
@@ -154,12 +155,37 @@ def _not_computed(goal: Objective) -> str:
     if goal.why:
         return goal.why
     if goal.parts:
-        return "composites are not computed yet"
+        return next(filter(None, (_not_computed(part.objective) for part in goal.parts)), "")
     if goal.budgeting != "occurrences":
         return "slices of time are not computed yet"
     if goal.criterion and goal.criterion.kind == "ratio":
         return "shares of good are not computed yet"
     return ""
+
+
+def _share(goal: Objective, counts: pl.DataFrame, level: float) -> BadShare:
+    """The share of bad answers of a period; of a composite, the mean of its parts' by weight.
+
+    How its parts go together is not known, so a composite's ends are as far away as the parts' ends
+    together.
+    """
+    if not goal.parts:
+        own = counts.filter(pl.col("objective") == goal.name)
+        return bad_share(strata_of(own), goal.judge, level=level)
+    shares = [_share(part.objective, counts, level) for part in goal.parts]
+    found = BadShare(
+        max(each.answers for each in shares), sum(each.evaluated for each in shares),
+        sum(each.missing for each in shares), level=level,
+    )  # fmt: skip
+    if lost := [each for each in shares if each.value is None]:
+        return replace(found, method=lost[0].method)
+    total = sum(part.weight for part in goal.parts)
+    weights = [part.weight / total for part in goal.parts]
+    means = {
+        name: sum(w * getattr(each, name) for w, each in zip(weights, shares, strict=True))
+        for name in ("value", "low", "high", "judge_only")
+    }
+    return replace(found, **means, method=f"mean of {len(shares)} parts")
 
 
 def _spent(goal: Objective, share: BadShare, passed: float) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from aiops_lab import Lab, open_lab
 from aiops_lab.errors import BadSettings
 from aiops_lab.target.budget import Budget, error_budget
 from aiops_lab.target.grammar import read_criterion, read_window
-from aiops_lab.target.objectives import Criterion, Duration, Judge, Objective, Part
+from aiops_lab.target.objectives import (
+    Criterion,
+    Duration,
+    Judge,
+    Objective,
+    Part,
+    composed,
+)
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -117,10 +124,21 @@ def test_a_judges_errors_are_put_right() -> None:
     assert few["status"] == "inconclusive" and "labelled" in few["why"]
 
 
+def test_a_composite_is_the_mean_of_its_parts_by_weight() -> None:
+    rows = requests(0.02).with_columns(late=pl.int_range(pl.len()) % 10 == 0)
+    late = Objective("late", 0.8, "late", read_criterion(bad=True))
+    both = composed(Objective("both", 0.0), [Part(goal(), 3.0), Part(late, 1.0)])
+    told = row(error_budget(rows, [both]))
+    bad = (3 * rows["refusal"].mean() + 0.1) / 4  # pyright: ignore[reportOperatorIssue]
+    assert told["good"] == pytest.approx(1 - bad) and told["answers"] == 2800
+    assert told["spent"] == pytest.approx(bad / (1 - both.target))
+
+
 def test_what_cannot_be_computed_says_why() -> None:
     part = goal()
     for one in (
-        Objective("both", 0.9, parts=(Part(part),)), Objective("foreign", 0.9, why="elsewhere"),
+        Objective("both", 0.9, parts=(Part(goal(name="none", filter="tenant=none")), Part(part))),
+        Objective("foreign", 0.9, why="elsewhere"),
         goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(1, "h")),
         Objective("share", 0.9, "refusal", Criterion("ratio")), goal(filter="tenant=none"),
         Objective("other", 0.9, "unknown", Criterion(low=0)),
@@ -133,6 +151,8 @@ def test_what_cannot_be_computed_says_why() -> None:
 def test_no_objectives_and_an_empty_lab(tmp_path: Any) -> None:
     with pytest.raises(BadSettings, match=r"\[\[slo\]\]"):
         error_budget(requests(0.01, days=1))
+    with pytest.raises(BadSettings, match="two objectives are called 'answers'"):
+        error_budget(requests(0.01, days=1), [goal(), goal(filter="tenant=a")])
     lab = open_lab(tmp_path)
     assert row(error_budget(lab, [goal()]))["why"] == "there are no answers"
 
