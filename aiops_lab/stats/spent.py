@@ -229,7 +229,7 @@ def _root(
 def spread(p: Floats, f: Floats, judge: Judge | None) -> Floats:
     """The variance of a flag in each stratum that is left where a share f was evaluated."""
     fp, power = (np.asarray(x)[..., None] for x in rates(judge, 1))
-    bad = np.clip((p - fp) / power, 0, 1)
+    bad = np.clip((p - fp) / np.maximum(power, LEAST_POWER), 0, 1)
     verdict = bad * (fp + power) * (1 - fp - power) + (1 - bad) * fp * (1 - fp)
     return p * (1 - p) * (1 - f) + f * verdict
 

@@ -42,15 +42,21 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Periods drawn, one a row: the share that is bad, flags by stratum, labelled answers."""
+class Labelled:
+    """How the judge did on labelled answers, in each of many periods."""
 
-    truth: NDArray[np.float64]
-    flagged: Ints
     true_positives: Ints
     positives: int
     true_negatives: Ints
     negatives: int
+
+
+@dataclass(frozen=True)
+class Drawn(Labelled):
+    """Periods drawn, one a row: the share that is bad, flags by stratum, labelled answers."""
+
+    truth: NDArray[np.float64]
+    flagged: Ints
 
 
 def designs(seed: int = 0) -> Iterator[Design]:
@@ -100,7 +106,7 @@ def draw(design: Design, periods: int, random: np.random.Generator) -> Drawn:
     flagged = random.binomial(met, se) + random.binomial(n - met, 1 - sp)
     positives, negatives = design.labels
     return Drawn(
-        bad.sum(1) / answers.sum(), flagged,
         random.binomial(positives, se, periods), positives,
         random.binomial(negatives, sp, periods), negatives,
+        bad.sum(1) / answers.sum(), flagged,
     )  # fmt: skip
