@@ -11,6 +11,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
+from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import BadShare, bad_share
 from aiops_lab.target import budget_words as words
 from aiops_lab.target.counts import COUNTS, counted
@@ -198,7 +199,7 @@ def _spent(goal: Objective, share: BadShare, passed: float) -> dict[str, Any]:
         status = "fail"
     elif high >= 1:
         status = "inconclusive"
-        why = f"{share.evaluated:,} evaluated answers cannot tell whether it is spent"
+        why = words.undecided(share, settles(share, 1 / of) if share.strata else None)
     return {
         "good": 1 - share.value, "good_low": 1 - share.high, "good_high": 1 - share.low,
         "spent": share.value * of, "low": low, "high": high, "status": status, "why": why,

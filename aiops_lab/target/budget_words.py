@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aiops_lab.stats.settling import Settles
+from aiops_lab.stats.spent import BadShare
 from aiops_lab.verdict import BADNESS, Evidence, Verdict
 from aiops_lab.wording import figure, interval, listing, short_name
 
@@ -32,10 +34,28 @@ def verdict(rows: Sequence[Row]) -> Verdict:
             headline = f"Cannot tell how {short_name(worst['name'])} stands: {worst['why']}."
             step = "Evaluate some of its answers, or mend what is missing."
             return Verdict("inconclusive", f"{headline}{others}", evidence, step)
-        step = "Evaluate more answers, or label more of the judge's."
+        step = f"{worst['why'][:1].upper()}{worst['why'][1:]}."
         told = f"Cannot tell whether it is spent. {_told(worst)}{others}"
         return Verdict("inconclusive", told, evidence, step)
     return Verdict("ok", f"No budget is spent. {_told(worst)}", evidence, "Nothing is to be done.")
+
+
+def undecided(share: BadShare, settled: Settles | None) -> str:
+    """What would tell whether a budget is spent."""
+    seen = f"{share.evaluated:,} evaluated answers cannot tell"
+    if settled is None:
+        return f"{seen}: look at its parts"
+    more = sum(settled.evaluations or ())
+    if settled.evaluations is not None and more:
+        return f"{seen}; about {figure(more, digits=2)} more would, if it stands as it seems"
+    if settled.labels:
+        return (
+            f"{seen}, and more of them would not: about {figure(settled.labels, digits=2)} more "
+            f"{settled.label} answers that people labelled would, by what they tell of the judge"
+        )
+    if share.missing:
+        return f"{seen}: {share.missing:,} evaluations are missing, each good or bad"
+    return f"{seen}, nor would more: it is too near to the limit"
 
 
 def _told(row: Row) -> str:

@@ -55,6 +55,8 @@ def test_a_budget_is_spent_or_not_or_cannot_be_told(bad: float, status: str) -> 
     spent = rows["refusal"].mean() / 0.05  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
     assert row(found)["low"] <= spent <= row(found)["high"]
     assert row(found)["answers"] == 2800 and row(found)["evaluated"] == 1400
+    if status == "inconclusive":
+        assert "more would" in found.verdict.next_step
 
 
 def test_what_was_counted_whole_has_no_interval() -> None:
@@ -109,7 +111,7 @@ def test_missing_evaluations_are_neither_good_nor_bad() -> None:
     )
     told = row(error_budget(rows, [goal()]))
     assert told["missing"] == 280 and told["low"] < 0.5 < 2 < told["high"]
-    assert told["status"] == "inconclusive"
+    assert told["status"] == "inconclusive" and "280 evaluations are missing" in told["why"]
 
 
 def test_a_judges_errors_are_put_right() -> None:
