@@ -92,7 +92,7 @@ def simulated(design: periods.Design, seed: int, count: int = PERIODS) -> dict[s
         "covered": int(holds(low, high, drawn.truth).sum()),
         "width": float(np.median(high - low)),
         "published": width,
-        "published covered": int(holds(*published, drawn.truth).sum()),
+        "published covered": int(holds(published[0], published[1], drawn.truth).sum()),
         "possible": max(width, float(np.median(possible[1] - possible[0])), alone(design, drawn)),
         "naive covered": int(holds(*_exact(flags, n), drawn.truth).sum()),
         "naive": float(np.median(flags) / n / design.share),
@@ -246,8 +246,10 @@ def excluded(
             tp[:] = judge.true_positives
         if labels.negatives == judge.negatives:
             tn[:] = judge.true_negatives
-        judge = periods.Labelled(tp, labels.positives, tn, labels.negatives)
-    low, high = share_interval(answers, n, flagged, judge)
+        drawn = periods.Labelled(tp, labels.positives, tn, labels.negatives)
+        low, high = share_interval(answers, n, flagged, drawn)
+    else:
+        low, high = share_interval(answers, n, flagged, judge)
     return int((~holds(low, high, limit)).sum())
 
 
