@@ -89,7 +89,7 @@ def test_a_small_shift_of_an_attribution_needs_no_action() -> None:
 def test_outcomes_are_watched_by_option() -> None:
     found = al.watch_decisions(decisions(0.4, works=np.where(np.arange(DAYS) < 60, 0.95, 0.8)))
     assert set(found.events["what"]) == {"outcome"} and set(found.events["option"]) == {*"abc"}
-    assert "What succeeds of" in found.verdict.headline
+    assert found.verdict.headline.startswith("Success of ")
 
 
 def test_outcomes_that_are_numbers_are_means() -> None:
@@ -119,6 +119,14 @@ def test_of_two_options_one_is_watched() -> None:
     rows = decisions(0.4).with_columns(pl.col("chosen").replace("c", "b"))
     found = al.watch_decisions(rows)
     assert set(found.daily.filter(metric="share")["option"]) == {"a"}
+    of_b = attributions(rows, 70, 0.8).with_columns(option=pl.lit("b"))
+    assert set(al.watch_decisions(rows, of_b).events["option"]) == {"b"}
+
+
+def test_long_names_are_shortened_in_sentences() -> None:
+    rows = decisions(np.where(np.arange(DAYS) < 70, 0.4, 0.6))
+    rows = rows.with_columns(pl.col("chosen").replace("a", "a" * 500))
+    assert len(al.watch_decisions(rows).verdict.headline) < 300
 
 
 def test_too_few_days_cannot_tell() -> None:

@@ -187,7 +187,8 @@ def daily_decisions(known: Decisions, attributions: pl.DataFrame | None = None) 
     ]  # fmt: skip
     parts.append(_outcomes(known))
     if attributions is not None:
-        parts.append(daily_attributions(attributions.filter(pl.col("option").is_in(told)), known))
+        own = attributions.filter(pl.col("option").is_in(told))
+        parts.append(daily_attributions(own if own.height else attributions, known))
     rows = pl.concat(parts, how="diagonal_relaxed")
     missing = [pl.lit(None).alias(name) for name in DAILY_DECISIONS if name not in rows.columns]
     named = rows.with_columns(missing).with_columns(

@@ -8,7 +8,7 @@ import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.watch.words import day_words
-from aiops_lab.wording import change, figure, interval
+from aiops_lab.wording import change, figure, interval, short_name
 
 Row = dict[str, Any]
 SHARE, OUTCOME, ATTRIBUTION = "share", "outcome", "attribution"
@@ -52,17 +52,18 @@ def verdict(events: pl.DataFrame, watched: Verdict) -> Verdict:
         told[0] = f"Early warning: {told[0][0].lower()}{told[0][1:-1]}, and neither its share nor "
         told[0] += "its outcomes moved."
         step = (
-            f"Look at {first['feature']} from {day_words(first['since'])} on: its source, its unit,"
-            " what is missing of it; if it was meant, start anew with restart."
+            f"Look at {short_name(first['feature'])} from {day_words(first['since'])} on: its "
+            "source, its unit, what is missing of it; if it was meant, start anew with restart."
         )
     return Verdict("warn", " ".join(told) + single, evidence, step)
 
 
 def name(row: Row) -> str:
     """What moved, in a few words."""
+    option = short_name(row["option"])
     if row["what"] == ATTRIBUTION:
-        return f"what {row['feature']} adds for {row['option']}"
-    return f"{'share' if row['what'] == SHARE else 'outcomes'} of {row['option']}"
+        return f"what {short_name(row['feature'])} adds for {option}"
+    return f"{'share' if row['what'] == SHARE else 'outcomes'} of {option}"
 
 
 def sentence(row: Row) -> str:
@@ -75,7 +76,7 @@ def sentence(row: Row) -> str:
     what = name(row)
     what = f"{what[0].upper()}{what[1:]}"
     if row["what"] == OUTCOME and row["share"]:
-        what = f"What succeeds of {row['option']}"
+        what = f"Success of {short_name(row['option'])}"
     if row["kind"] == "day":
         when = day_words(row["day"])
         return f"{what} was {ends[1]} instead of {ends[0]} on {when} alone: {size}."
