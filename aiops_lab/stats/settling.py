@@ -70,7 +70,7 @@ def settles(share: BadShare, limit: float, *, power: float = 0.8) -> Settles:
     >>> from aiops_lab.stats.spent import bad_share
     >>> seen = bad_share([(1_000, 1_000, 30), (19_000, 380, 4)])
     >>> round(seen.low, 4), round(seen.high, 4), settles(seen, 0.02).evaluations
-    (0.0039, 0.0274, (0, 1144))
+    (0.0041, 0.0272, (0, 1128))
     """
     if share.value is None or share.low is None or share.high is None:
         return Settles(False)

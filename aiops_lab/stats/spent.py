@@ -17,7 +17,7 @@ from scipy import special
 from aiops_lab.stats.judged import LEAST_POWER
 
 Floats = NDArray[np.float64]
-PART = 0.25
+PART = 0.15
 """Of a flag's weight, by which an interval is widened on both sides where no label blurs counts."""
 SHADE = 0.15
 """Where the interval of a judge's rate lies from Clopper and Pearson's (0) to Jeffreys's (0.5)."""
@@ -105,7 +105,7 @@ def bad_share(
     --------
     >>> found = bad_share([(1_000, 1_000, 300), (19_000, 380, 4)])
     >>> round(found.value, 4), round(found.low, 4), round(found.high, 4), round(found.judge_only, 3)
-    (0.025, 0.0174, 0.0409, 0.22)
+    (0.025, 0.0176, 0.0407, 0.22)
     """
     rows = tuple(Stratum(*row) for row in strata)
     for row in rows:
@@ -156,12 +156,15 @@ def share_interval(
     The weighted share of flags P = Σ W p has the variance Σ W² (p (1 - p) (1 - f) + f v) / (n - 1),
     where f is the share evaluated and v the variance of the judge's verdict on an answer: it errs
     as often where all was evaluated. With one stratum the ends of P are Wilson's above and Agresti
-    and Coull's below, a quarter of a flag further out if the judge does not err. With more, a flag
+    and Coull's below, a little of a flag further out if the judge does not err. With more, a flag
     weighs what it does on average over the variance, and one is added to the stratum where one that
     was not seen would weigh most (as by Fay and Feuer 1997, Statist. Med. 16:791). The judge's
     rates have beta intervals, and the bad share t is every one that P - t se - (1 - t) (1 - sp) = 0
     does not refuse (Fieller), where the distances to the ends of the three are added as squares
     (MOVER; Zou, Huang and Zhang 2009, CSDA 53:1080).
+
+    Over periods as they come it covers 94 % or more; of periods with one certain number of bad
+    answers of which 80 % or more were evaluated, by a judge that does not err, as little as 92 %.
 
     Others that were tried, by least coverage, or by width over the least possible one:
     Lang and Reiczigel's with an effective sample size .924 (60 good answers labelled, n large);
