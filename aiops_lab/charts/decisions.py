@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from aiops_lab.charts.cases import Cases, note
-from aiops_lab.charts.recurring import FEATURES, multiples
+from aiops_lab.charts.recurring import FEATURES, NOT_LOGGED, multiples
 from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
@@ -19,7 +19,6 @@ from aiops_lab.wording import figure, short_name
 SURE = 1.96
 VALUES = 10
 """Segments drawn, those with most decisions."""
-NOT_LOGGED = "No attributions were logged, and no model was given to compute them."
 KINDS = {"step": "step", "drift": "slow drift", "day": "a single day", "wander": "wandered"}
 
 

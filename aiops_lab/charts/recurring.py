@@ -27,6 +27,7 @@ FEATURES = 6
 SHORT = [day[:3] for day in WEEKDAYS]
 PALE = "#deebf7"
 NO_PATTERN = "No calendar was found in the shares."
+NOT_LOGGED = "No attributions were logged, and no model was given to compute them."
 Row = dict[str, Any]
 
 
@@ -201,7 +202,7 @@ def by_weekday(result: RoutingShifts, daily: pl.DataFrame | None = None) -> Pict
     if daily is not None:
         rows = daily.filter(pl.col("metric") == "attribution")
     if not rows.height:
-        return note("No attributions were logged, and no model was given to compute them.")
+        return note(NOT_LOGGED)
     options = rows["option"].unique().sort().to_list()
     option = result.top.get("option") if result.top.get("option") in options else options[0]
     means = (
