@@ -437,7 +437,7 @@ def slo_check(
     wrong usage.
     """
     from aiops_lab.lab import SETTINGS
-    from aiops_lab.target.check import check_objectives
+    from aiops_lab.objectives.check import check_objectives
     from aiops_lab.target.explain import explained
 
     if not files and lab is None:

@@ -79,7 +79,7 @@ def test_settings_are_valid(text: str) -> None:
 @pytest.mark.parametrize("text", every("yaml"))
 def test_workflows_parse(text: str) -> None:
     workflow = yaml.safe_load(text)
-    if "jobs" not in workflow:  # objectives, which tests/target reads
+    if "jobs" not in workflow:  # objectives, which tests/objectives reads
         assert workflow["apiVersion"] == "openslo/v1"
         return
     for job in workflow["jobs"].values():

@@ -1,1 +1,1 @@
-"""What a team promises of its answers, what each promise leaves room for, and what cannot work."""
+"""How much of each budget is spent, how fast it burns, and what a change would cost of it."""

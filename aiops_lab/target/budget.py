@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.objectives.objective import Objective
+from aiops_lab.objectives.short import objectives_in
 from aiops_lab.result import Result
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import BadShare, bad_share
 from aiops_lab.target import budget_words as words
-from aiops_lab.target.counts import COUNTS, counted
-from aiops_lab.target.objectives import Objective
-from aiops_lab.target.short import objectives_in
+from aiops_lab.traffic.counts import COUNTS, counted
 from aiops_lab.verdict import Verdict
 
 OBJECTIVES = pl.Schema(
@@ -88,7 +88,7 @@ def error_budget(
 
     Examples
     --------
-    >>> from aiops_lab.target.grammar import read_criterion
+    >>> from aiops_lab.objectives.grammar import read_criterion
     >>> rows = pl.DataFrame({"at": [datetime(2026, 5, 1, h) for h in range(20)],
     ...                      "refusal": [True] + [False] * 19})
     >>> goal = Objective("answers", 0.8, "refusal", read_criterion(bad=True))

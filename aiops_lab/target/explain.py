@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.objectives.objective import Alert, Objective
 from aiops_lab.stats.judged import LEAST_POWER
 from aiops_lab.stats.score import wilson
-from aiops_lab.target.objectives import Alert, Objective
 from aiops_lab.traffic.summaries import ALL, RATES
 from aiops_lab.verdict import SIGNS, Status
 from aiops_lab.wording import figure, interval, listing
@@ -76,7 +76,7 @@ def explain(objective: Objective, traffic: Traffic | None = None) -> Explained:
 
     Examples
     --------
-    >>> from aiops_lab.target.grammar import read_criterion
+    >>> from aiops_lab.objectives.grammar import read_criterion
     >>> goal = Objective("grounded", 0.95, "grounded", read_criterion(">= 0.8"))
     >>> print(explain(goal, Traffic(2000)).sentence)
     Over any 28 days, at least 95 % of answers have grounded of at least 0.8. At 2,000 answers \

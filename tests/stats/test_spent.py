@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from aiops_lab.objectives.objective import Judge
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import PART, bad_share, share_interval
-from aiops_lab.target.objectives import Judge
 from tests.stats import simulate_judged as periods
 
 JUDGE = Judge(85, 100, 194, 200)

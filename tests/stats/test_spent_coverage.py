@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from aiops_lab.objectives.objective import Judge
 from aiops_lab.stats.judged import corrected_rate
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import Stratum, bad_share, share_interval
-from aiops_lab.target.objectives import Judge
 from tests.benchmarks.proof import Table
 from tests.conftest import WHOLE
 from tests.stats import simulate_judged as periods

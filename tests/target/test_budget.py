@@ -11,9 +11,8 @@ import pytest
 
 from aiops_lab import Lab, open_lab
 from aiops_lab.errors import BadSettings
-from aiops_lab.target.budget import Budget, error_budget
-from aiops_lab.target.grammar import read_criterion, read_window
-from aiops_lab.target.objectives import (
+from aiops_lab.objectives.grammar import read_criterion, read_window
+from aiops_lab.objectives.objective import (
     Criterion,
     Duration,
     Judge,
@@ -21,6 +20,7 @@ from aiops_lab.target.objectives import (
     Part,
     composed,
 )
+from aiops_lab.target.budget import Budget, error_budget
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 

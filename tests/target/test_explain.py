@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiops_lab.objectives.grammar import read_criterion
+from aiops_lab.objectives.objective import Alert, Duration, Judge, Objective, Part, Window, composed
 from aiops_lab.target.explain import Explained, Traffic, explain, explained, traffic_of
-from aiops_lab.target.grammar import read_criterion
-from aiops_lab.target.objectives import Alert, Duration, Judge, Objective, Part, Window, composed
 
 GOAL = Objective("grounded", 0.98, "grounded", read_criterion(">= 0.8"))
 PAGE = Alert("fast", 14.4, Duration(1, "h"), "page")

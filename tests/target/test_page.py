@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from aiops_lab.target.check import check_objectives
+from aiops_lab.objectives.check import check_objectives
 from aiops_lab.target.explain import explain
 from tests.test_docs import PAGES, blocks
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiops_lab import Lab
-from tests.target import documents
+from tests.objectives import documents
 from tests.test_cli import run
 
 

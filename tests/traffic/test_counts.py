@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops_lab.target.counts import COUNTS, counted
-from aiops_lab.target.grammar import read_criterion
-from aiops_lab.target.objectives import Criterion, Objective, Part
+from aiops_lab.objectives.grammar import read_criterion
+from aiops_lab.objectives.objective import Criterion, Objective, Part
+from aiops_lab.traffic.counts import COUNTS, counted
 
 AT = datetime(2026, 5, 1, 9, 30)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aiops_lab.target.check import Checked, check_objectives
-from aiops_lab.target.grammar import read_criterion
-from aiops_lab.target.objectives import Criterion, Duration, Judge, Objective
-from tests.target import documents
+from aiops_lab.objectives.check import Checked, check_objectives
+from aiops_lab.objectives.grammar import read_criterion
+from aiops_lab.objectives.objective import Criterion, Duration, Judge, Objective
+from tests.objectives import documents
 
 
 def checked(folder: Path, *texts: str) -> Checked:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aiops_lab.target.openslo.documents import LARGEST, read_documents
-from aiops_lab.target.openslo.fields import Reading, plain
-from aiops_lab.target.openslo.slos import objectives_of
+from aiops_lab.objectives.openslo.documents import LARGEST, read_documents
+from aiops_lab.objectives.openslo.fields import Reading, plain
+from aiops_lab.objectives.openslo.slos import objectives_of
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiops_lab.target.grammar import (
+from aiops_lab.objectives.grammar import (
     both,
     compared,
     read_duration,
@@ -17,7 +17,7 @@ from aiops_lab.target.grammar import (
     read_window,
     shown,
 )
-from aiops_lab.target.objectives import (
+from aiops_lab.objectives.objective import (
     Budgeting,
     Criterion,
     Duration,
@@ -26,10 +26,10 @@ from aiops_lab.target.objectives import (
     Window,
     composed,
 )
-from aiops_lab.target.openslo.alerts import alerts_of, condition_of, policy_of
-from aiops_lab.target.openslo.documents import Value
-from aiops_lab.target.openslo.fields import KINDS, OPERATORS, Fields, Reading, plain
-from aiops_lab.target.openslo.slis import Indicator, indicator_of
+from aiops_lab.objectives.openslo.alerts import alerts_of, condition_of, policy_of
+from aiops_lab.objectives.openslo.documents import Value
+from aiops_lab.objectives.openslo.fields import KINDS, OPERATORS, Fields, Reading, plain
+from aiops_lab.objectives.openslo.slis import Indicator, indicator_of
 
 VERSION = "openslo/v1"
 METHODS: dict[str, Budgeting] = {

@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from aiops_lab.target.objectives import Criterion, Objective
+from aiops_lab.objectives.objective import Criterion, Objective
 from aiops_lab.traffic.summaries import ALL, LARGEST, told_requests
 
 COUNTS = pl.Schema(
@@ -44,7 +44,7 @@ def counted(traffic: Any, evaluations: Any, objectives: Iterable[Objective]) -> 
     Examples
     --------
     >>> from datetime import datetime
-    >>> from aiops_lab.target.grammar import read_criterion
+    >>> from aiops_lab.objectives.grammar import read_criterion
     >>> goal = Objective("answered", 0.95, "refusal", read_criterion(bad=True))
     >>> rows = pl.DataFrame({"at": [datetime(2026, 5, 1, 9)] * 3, "refusal": [True, False, None]})
     >>> counted(rows, None, [goal]).select("n", "evaluated", "bad").row(0)

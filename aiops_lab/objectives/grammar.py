@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aiops_lab.target.objectives import UNITS, Criterion, Duration, Judge, Window
+from aiops_lab.objectives.objective import UNITS, Criterion, Duration, Judge, Window
 
 LONGEST = 36525
 """Days: what is longer is a slip of the finger, and would overflow dates."""

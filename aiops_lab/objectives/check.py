@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.target.grammar import shown
-from aiops_lab.target.objectives import Objective, Problem
-from aiops_lab.target.openslo.documents import LARGEST, read_documents
-from aiops_lab.target.openslo.fields import Reading
-from aiops_lab.target.openslo.slos import objectives_of
-from aiops_lab.target.short import read_toml
+from aiops_lab.objectives.grammar import shown
+from aiops_lab.objectives.objective import Objective, Problem
+from aiops_lab.objectives.openslo.documents import LARGEST, read_documents
+from aiops_lab.objectives.openslo.fields import Reading
+from aiops_lab.objectives.openslo.slos import objectives_of
+from aiops_lab.objectives.short import read_toml
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from aiops_lab.target.grammar import shown
-from aiops_lab.target.objectives import Problem
+from aiops_lab.objectives.grammar import shown
+from aiops_lab.objectives.objective import Problem
 
 LARGEST = 1_000_000
 DEEPEST = 40

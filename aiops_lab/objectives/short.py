@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.settings import Settings, Slo, SloAlert, settings_of
-from aiops_lab.target.grammar import (
+from aiops_lab.objectives.grammar import (
     read_criterion,
     read_duration,
     read_filter,
@@ -19,7 +18,7 @@ from aiops_lab.target.grammar import (
     read_window,
     shown,
 )
-from aiops_lab.target.objectives import (
+from aiops_lab.objectives.objective import (
     Alert,
     Objective,
     Part,
@@ -27,7 +26,8 @@ from aiops_lab.target.objectives import (
     Window,
     composed,
 )
-from aiops_lab.target.openslo.documents import Refused, text_of
+from aiops_lab.objectives.openslo.documents import Refused, text_of
+from aiops_lab.settings import Settings, Slo, SloAlert, settings_of
 
 HEAD = re.compile(r"\s*\[\[\s*slo\s*\]\]")
 METHODS = ("occurrences", "timeslices", "ratio_timeslices")

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aiops_lab.target.grammar import both, read_criterion, read_duration, read_share, read_window
-from aiops_lab.target.objectives import UNITS, Duration, Window
+from aiops_lab.objectives.grammar import (
+    both,
+    read_criterion,
+    read_duration,
+    read_share,
+    read_window,
+)
+from aiops_lab.objectives.objective import UNITS, Duration, Window
 
 DURATIONS = st.builds(Duration, st.integers(1, 99), st.sampled_from(list(UNITS)))
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))

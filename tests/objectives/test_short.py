@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.objectives.check import check_objectives
+from aiops_lab.objectives.objective import Duration
+from aiops_lab.objectives.short import objectives_in, read_toml
 from aiops_lab.settings import TEMPLATE, settings_of
-from aiops_lab.target.check import check_objectives
-from aiops_lab.target.objectives import Duration
-from aiops_lab.target.short import objectives_in, read_toml
-from tests.target import documents
+from tests.objectives import documents
 
 GROUNDED = """\
 [[slo]]

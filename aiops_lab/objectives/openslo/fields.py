@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aiops_lab.target.grammar import shown
-from aiops_lab.target.objectives import Level, Problem
-from aiops_lab.target.openslo.documents import Value
+from aiops_lab.objectives.grammar import shown
+from aiops_lab.objectives.objective import Level, Problem
+from aiops_lab.objectives.openslo.documents import Value
 
 Fields = dict[str, Value]
 T = TypeVar("T")

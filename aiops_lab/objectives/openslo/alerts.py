@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiops_lab.target.grammar import read_duration
-from aiops_lab.target.objectives import Alert, Duration
-from aiops_lab.target.openslo.fields import OPERATORS, Fields, Reading
+from aiops_lab.objectives.grammar import read_duration
+from aiops_lab.objectives.objective import Alert, Duration
+from aiops_lab.objectives.openslo.fields import OPERATORS, Fields, Reading
 
 
 def alerts_of(reading: Reading, spec: Fields) -> list[Alert]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aiops_lab.target.grammar import (
+from aiops_lab.objectives.grammar import (
     read_criterion,
     read_filter,
     read_judge,
@@ -12,9 +12,9 @@ from aiops_lab.target.grammar import (
     shown,
     turned,
 )
-from aiops_lab.target.objectives import Criterion, Judge
-from aiops_lab.target.openslo.documents import Value
-from aiops_lab.target.openslo.fields import Fields, Reading, plain
+from aiops_lab.objectives.objective import Criterion, Judge
+from aiops_lab.objectives.openslo.documents import Value
+from aiops_lab.objectives.openslo.fields import Fields, Reading, plain
 
 OURS = "aiops-lab"
 
