@@ -82,8 +82,8 @@ def bad_share(
     strata
         Of each: answers, evaluated, flagged and, where there are any, missing (`Stratum`).
     judge
-        How the judge did on labelled answers, such as `objectives.objective.Judge`; None where it does
-        not err. It is taken to err as often in every stratum.
+        How the judge did on labelled answers, such as `objectives.objective.Judge`; None where it
+        does not err. It is taken to err as often in every stratum.
 
     Returns
     -------
