@@ -77,6 +77,16 @@ TEMPLATE = """\
 # budgeting = "occurrences"                # timeslices, ratio_timeslices: with timeslice_window
 # alerts = [{ budget = "5 %", window = "6h", severity = "page" }]     # or burn_rate = 6
 
+# What follows when an error budget is spent. With it, the gate fails while one is used up, unless
+# the change is a fix (aiops-lab gate --fix "why").
+# [budget_policy]
+# note = "50 %"                            # of a budget: someone looks at what spends it
+# restrict = "75 %"                        # only small changes are released
+# freeze = "100 %"                         # only fixes are
+# incident = "20 %"                        # one incident that spent so much asks for a postmortem
+# owner = "Team Answers"                   # also escalate, review = "2027-01-01", for the page
+# escalate = "Head of product"
+
 # Secrets and personal data in reports: by default replaced where the lab holds traffic.
 # [redact]
 # on = true
@@ -286,6 +296,45 @@ class Slo(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError(f"slo {self.name!r}: a judge has {', '.join(JUDGE)}")
 
 
+class BudgetPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What follows from shares of an error budget that are spent; see the template."""
+
+    note: float | str = 0.5
+    restrict: float | str = 0.75
+    freeze: float | str = 1.0
+    incident: float | str = 0.2
+    owner: str = ""
+    escalate: str = ""
+    review: str = ""
+
+    def __post_init__(self) -> None:
+        note, restrict, freeze = self.levels.values()
+        if not note < restrict < freeze:
+            raise ValueError("of a budget policy, note is below restrict and that below freeze")
+        self.asks  # noqa: B018
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """note, restrict and freeze as shares of a budget."""
+        return {name: _spent(name, getattr(self, name)) for name in ("note", "restrict", "freeze")}
+
+    @property
+    def asks(self) -> float:
+        """The share of a budget that one incident may spend without a postmortem."""
+        return _spent("incident", self.incident)
+
+
+def _spent(name: str, given: float | str) -> float:
+    """A share of a budget: 0.75 or "75 %"; it may be over 1."""
+    found = (
+        re.fullmatch(r"(\d{1,4}(?:\.\d{1,6})?) ?%", given.strip()) if isinstance(given, str) else 0
+    )
+    value = float(found[1]) / 100 if found else given
+    if isinstance(value, str) or not 0 < value <= 100:
+        raise ValueError(f'{name} is a share of a budget such as 0.75 or "75 %", not {given!r}')
+    return float(value)
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
 
@@ -301,6 +350,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     gate: Gate = Gate()
     reports: list[ReportRule] = []
     slo: list[Slo] = []
+    budget_policy: BudgetPolicy | None = None
     traffic: Traffic = Traffic()
     redact: Redact = Redact()
 
@@ -354,6 +404,7 @@ def _with_nearest(message: str) -> str:
     struct = Price if ".prices" in place else struct
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
     struct = Traffic if ".traffic" in place else struct
+    struct = BudgetPolicy if ".budget_policy" in place else struct
     struct = (SloAlert if ".alerts" in place else Slo) if ".slo" in place else struct
     near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
     return f"{message}; did you mean {near[0]!r}?" if near else message

@@ -16,7 +16,7 @@ from aiops_lab.result import Result
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import BadShare, bad_share
 from aiops_lab.target import budget_words as words
-from aiops_lab.traffic.counts import COUNTS, counted
+from aiops_lab.traffic.counts import COUNTS, counted, strata_of
 from aiops_lab.verdict import Verdict
 
 OBJECTIVES = pl.Schema(
@@ -205,19 +205,3 @@ def _spent(goal: Objective, share: BadShare, passed: float) -> dict[str, Any]:
         "spent": share.value * of, "low": low, "high": high, "status": status, "why": why,
         "naive": None if share.judge_only is None else share.judge_only * of,
     }  # fmt: skip
-
-
-def strata_of(counts: pl.DataFrame) -> list[tuple[int, int, int, int]]:
-    """Answers, evaluated, bad and missing of each stratum, whatever the hour.
-
-    An answer that was sampled stands for as many as its weight says; so many there were at least
-    as were looked at.
-    """
-    sums = counts.group_by("stratum", maintain_order=True).agg(
-        pl.col("n", "evaluated", "bad", "answers").sum()
-    )
-    return [
-        (max(round(row["answers"]), row["n"]), row["evaluated"], round(row["bad"]),
-         row["n"] - row["evaluated"])
-        for row in sums.sort("stratum").to_dicts()
-    ]  # fmt: skip

@@ -131,3 +131,19 @@ def bad_of(criterion: Criterion, value: nw.Expr) -> nw.Expr:
             meets &= number < criterion.high if criterion.below else number <= criterion.high
     told = meets if criterion.bad else ~meets
     return nw.when(~value.is_null()).then(told.cast(nw.Float64))
+
+
+def strata_of(counts: pl.DataFrame) -> list[tuple[int, int, int, int]]:
+    """Answers, evaluated, bad and missing of each stratum, whatever the hour.
+
+    An answer that was sampled stands for as many as its weight says; so many there were at least
+    as were looked at.
+    """
+    sums = counts.group_by("stratum", maintain_order=True).agg(
+        pl.col("n", "evaluated", "bad", "answers").sum()
+    )
+    return [
+        (max(round(row["answers"]), row["n"]), row["evaluated"], round(row["bad"]),
+         row["n"] - row["evaluated"])
+        for row in sums.sort("stratum").to_dicts()
+    ]  # fmt: skip
