@@ -95,7 +95,7 @@ a day, 100 bad ones a day are allowed, 2,800 in 28 days.
     alerts = tuple(
         _alert_told(alert, objective)
         for alert in objective.alerts
-        if alert.quiet or not _unreachable(alert, objective)
+        if alert.quiet or not unreachable(alert, objective)
     )
     sentence = f"{_promise(objective)} {_allowed(objective, traffic)}"
     if not objective.computable:
@@ -314,7 +314,7 @@ def _sampling_flags(objective: Objective, traffic: Traffic | None) -> Iterable[F
         yield Flag("sampling", "inconclusive", told)
 
 
-def _unreachable(alert: Alert, objective: Objective) -> bool:
+def unreachable(alert: Alert, objective: Objective) -> bool:
     """Whether not even bad answers alone burn so fast."""
     most = 1 / objective.budget
     return alert.burn_rate > most * (1 - 1e-9 if alert.strict else 1 + 1e-9)
@@ -329,7 +329,7 @@ def _alert_flags(objective: Objective, traffic: Traffic | None) -> Iterable[Flag
             )
             yield Flag("alert", "warn", told)
             continue
-        if _unreachable(alert, objective):
+        if unreachable(alert, objective):
             told = (
                 f'"{alert.name}" can never fire: with every answer bad the burn rate is '
                 f"{most:.3g}, and it needs {alert.burn_rate:.3g}"

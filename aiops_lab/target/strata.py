@@ -1,0 +1,110 @@
+"""An objective's counts as arrays: strata by hours, without a gap, up to a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.objectives.objective import Objective
+from aiops_lab.stats.spent import Floats
+
+HOUR = timedelta(hours=1)
+MOST = 4
+"""Strata; where there are more, those whose weights are within a factor of two are one."""
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Counts of shape (strata, hours), the first of which begins at `start`.
+
+    `answers` are those of all strata, of shape (hours,). `weight` is for how many of them one that
+    was evaluated stands, of shape (strata,): those that are missing are taken to be as the rest of
+    their stratum.
+    """
+
+    start: datetime
+    answers: Floats
+    evaluated: Floats
+    bad: Floats
+    weight: Floats
+
+    def moment(self, hour: int) -> datetime:
+        """The end of an hour."""
+        return self.start + HOUR * (hour + 1)
+
+
+def strata(goal: Objective, counts: pl.DataFrame, begin: datetime, at: datetime) -> Strata | None:
+    """The counts of an objective from one moment to another, None where nothing was evaluated.
+
+    Parameters
+    ----------
+    counts
+        hour, objective, stratum, n, evaluated, bad, answers.
+    begin, at
+        Whole hours are taken: those that begin at `begin` or later, and before `at`.
+    """
+    own = counts.filter(
+        pl.col("objective") == goal.name, pl.col("hour") >= begin, pl.col("hour") < at
+    )
+    if not own["evaluated"].sum():
+        return None
+    stratum = pl.col("stratum")
+    if own["stratum"].n_unique() > MOST:
+        share = pl.col("answers").sum() / pl.col("n").sum().clip(1)
+        stratum = share.over("stratum").log(2).round().cast(pl.String)
+    end = _whole(at)
+    hours = max(round((end - begin) / HOUR + 0.499), 1)
+    start = end - HOUR * hours
+    own = own.with_columns(
+        at=((pl.col("hour") - start).dt.total_seconds() / 3600).floor().cast(pl.Int64),
+        kind=stratum.rank("dense") - 1,
+    )
+    shape = (int(own["kind"].max()) + 1, hours)  # type: ignore[arg-type]
+    sums = []
+    for name in ("answers", "evaluated", "bad"):
+        total = np.zeros(shape)
+        np.add.at(total, (own["kind"].to_numpy(), own["at"].to_numpy()), own[name].to_numpy())
+        sums.append(total)
+    answers, evaluated, bad = sums
+    n = evaluated.sum(1)
+    kept = n > 0
+    weight = np.maximum(answers.sum(1)[kept] / n[kept], 1.0)
+    return Strata(start, answers.sum(0), evaluated[kept], bad[kept], weight)
+
+
+def _whole(at: datetime) -> datetime:
+    """The end of the hour that a moment is in."""
+    whole = at.replace(minute=0, second=0, microsecond=0)
+    return whole if whole == at else whole + HOUR
+
+
+def why_not(goal: Objective) -> str:
+    """Why neither alerts nor a forecast are computed of an objective; empty where they are."""
+    if goal.why:
+        return goal.why
+    if goal.parts:
+        return "it is made of parts: look at each of them"
+    if goal.budgeting != "occurrences":
+        return "slices of time are not computed yet"
+    if goal.criterion and goal.criterion.kind == "ratio":
+        return "shares of good are not computed yet"
+    return ""
+
+
+def strata_of(
+    counts: pl.DataFrame, begin: datetime, end: datetime
+) -> list[tuple[int, int, int, int]]:
+    """Answers, evaluated, bad and missing of each stratum from one moment to another.
+
+    An answer that was sampled stands for as many as its weight says; so many there were at least
+    as were looked at.
+    """
+    inside = counts.filter(pl.col("hour") >= begin, pl.col("hour") < end)
+    sums = inside.group_by("stratum").agg(pl.col("n", "evaluated", "bad", "answers").sum())
+    return [
+        (max(round(answers), n), evaluated, round(bad), n - evaluated)
+        for _, n, evaluated, bad, answers in sums.sort("stratum").iter_rows()
+    ]
