@@ -162,7 +162,7 @@ def _marks(changes: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _layers(rows: pl.DataFrame) -> alt.LayerChart:
+def _layers(rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(rows)
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("left:Q", title="left of the budget (%)", axis=alt.Axis(tickCount=5))
@@ -199,10 +199,9 @@ def alerts(result: Budget) -> Table | Cases:
     rows = [
         {
             "status": SIGNED[row["status"]], "objective": row["objective"],
-            "alert": f"{row['severity']} {row['alert']}".strip(), "looks at": row["window"],
-            "fires when bad": f"over {figure(row['bad_rate'], share=True)}"
-            f"{' (capped)' if row['capped'] else ''}",
-            "spends by then": figure(row["spends"], share=True),
+            "alert": f"{row['severity']} {row['alert']}".strip(), "looks at": row["window"] or "all since it was well",
+            "fires when bad": _fires(row),
+            "spends by then": "–" if row["spends"] is None else figure(row["spends"], share=True),
             "bad now": figure(row["rate"], share=True) if row["rate"] is not None else "–",
             "fired": row["fired"], "for nothing": _for_nothing(row), "note": row["why"] or "",
         }
@@ -212,9 +211,15 @@ def alerts(result: Budget) -> Table | Cases:
     return table(pl.DataFrame(rows), title=f"{firing or 'None'} of {len(rows)} alerts firing now")
 
 
+def _fires(row: dict[str, Any]) -> str:
+    if row["bad_rate"] is None:
+        return "never" if row["window"] else "more than may be, for sure"
+    return f"over {figure(row['bad_rate'], share=True)}{' (capped)' if row['capped'] else ''}"
+
+
 def _for_nothing(row: dict[str, Any]) -> str:
     """The mean time between false pages at this traffic, in words."""
-    days, low = row["false_every_days"], row["false_every_days_low"]
+    days, low = row["false_every_days"], row["false_every_low"]
     if days is None:
         return "–" if low is None else f"less than once in {figure(low, digits=2)} days"
     return f"once in {figure(days, digits=2)} days (at least {figure(low, digits=2)})"

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
+from msgspec import to_builtins
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.result import Result
+from aiops_lab.settings import BudgetPolicy
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import BadShare, bad_share
+from aiops_lab.tables import empty
 from aiops_lab.target import budget_words as words
+from aiops_lab.target import policy as rules
+from aiops_lab.target.outlook import RUNS_OUT, alerts_of, outlook
 from aiops_lab.traffic.counts import COUNTS, counted, strata_of
 from aiops_lab.verdict import Verdict
 
@@ -29,9 +35,11 @@ OBJECTIVES = pl.Schema(
             pl.Float64,
         ),
         "why": pl.String,
+        **{name: RUNS_OUT[name] for name in RUNS_OUT.names()[1:]},
     }
 )  # fmt: skip
 LEVEL = 0.95
+LATER = ("alerts", "fired", "incidents")
 WHOLE = 0.999
 """A period counts as over from here on."""
 
@@ -51,16 +59,61 @@ class Budget(Result):
         good_low, good_high, allowed (bad answers in the period), spent (share of these), low, high
         (95 % interval of it), naive (spent, had the judge's word on what it saw been the truth for
         all), why (it cannot be computed, or told): those nearest to the end of their budget first.
+    burn_down
+        objective, day (its end), spent, low, high: the share of its budget that was spent by then.
+    fan
+        objective, day, low, middle, high: what is foreseen, with its 80 % interval.
+    changes
+        What was changed in the periods: the canonical table.
+    standing, freezes
+        Which level of the policy each has reached and what follows, and when releases were frozen;
+        see `aiops_lab.target.policy`.
     counts
         hour, objective, stratum, n, evaluated, bad, answers: what it was computed from.
     settings
         All that is needed to do it again.
+
+    Frames beside, which are computed when they are asked for (false alarms are simulated):
+    `alerts` and `fired` (`aiops_lab.target.burn.burning`), `incidents`
+    (`aiops_lab.target.policy.incidents`).
     """
 
     verdict: Verdict
     objectives: pl.DataFrame
+    burn_down: pl.DataFrame
+    fan: pl.DataFrame
+    changes: pl.DataFrame
+    standing: pl.DataFrame
+    freezes: pl.DataFrame
     counts: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
+    at: datetime = field(default=datetime.min, repr=False)
+    goals: tuple[Objective, ...] = field(default=(), repr=False)
+    policy: BudgetPolicy = field(default_factory=BudgetPolicy, repr=False)
+
+    @cached_property
+    def _fired(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return alerts_of(self.goals, self.counts, self.at)
+
+    @property
+    def alerts(self) -> pl.DataFrame:
+        """Whether each alert fires, what it means, how often it fires for nothing."""
+        return self._fired[0]
+
+    @property
+    def fired(self) -> pl.DataFrame:
+        """objective, alert, begin and end (null: still) of each time an alert fired."""
+        return self._fired[1]
+
+    @cached_property
+    def incidents(self) -> pl.DataFrame:
+        """What each incident spent of its budget; status warn: it asks for a postmortem."""
+        return rules.incidents(self.goals, self.counts, self.fired, self.objectives, self.policy)
+
+    @property
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """Its frames by name, those too that are computed when asked for."""
+        return {**super().frames, **{name: getattr(self, name) for name in LATER}}
 
 
 def error_budget(
@@ -102,12 +155,45 @@ def error_budget(
         last = counts["hour"].max()
         at = last + timedelta(hours=1) if isinstance(last, datetime) else datetime.now(UTC)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    rows = [_row(goal, counts, at, level) for goal in goals]
+    ahead = outlook(goals, counts, at)
+    runs_out = {row["name"]: row for row in ahead.runs_out.to_dicts()}
+    rows = [_row(goal, counts, at, level) | runs_out[goal.name] for goal in goals]
     found = pl.DataFrame(rows, schema=OBJECTIVES).sort(
-        "spent", "name", descending=[True, False], nulls_last=True
-    )
-    settings = {"at": at.isoformat(), "level": level, "objectives": [goal.name for goal in goals]}
-    return Budget(words.verdict(found.to_dicts()), found, counts, settings)
+        pl.col("exhausted_on"), pl.col("p_exhausted"), "spent", "name",
+        descending=[False, True, True, False], nulls_last=True,
+    )  # fmt: skip
+    policy = getattr(getattr(data, "settings", None), "budget_policy", None) or BudgetPolicy()
+    settings = {"at": at.isoformat(), "level": level, "objectives": [goal.name for goal in goals],
+                "policy": to_builtins(policy)}  # fmt: skip
+    return Budget(
+        words.verdict(found.to_dicts()), found, ahead.burn_down, ahead.fan,
+        _changes(data, found, at), rules.standing(found, policy),
+        rules.freezes(ahead.burn_down, policy), counts, settings, at, tuple(goals), policy,
+    )  # fmt: skip
+
+
+def _changes(data: Any, objectives: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """What was changed since the first period began."""
+    known = data.table("changes") if hasattr(data, "relations") else empty("changes")
+    begin = objectives["begin"].min()
+    return known.filter(pl.col("at").is_between(begin, at)).sort("at")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A moment as a person writes it, ``2026-10-01T12:00``, in UTC where no zone is given.
+
+    Raises
+    ------
+    BadSettings
+        It is none.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadSettings(f"a moment is such as 2026-10-01T12:00, not {text!r}") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _given(data: Any, objectives: Iterable[Objective] | None) -> tuple[list[Objective], Any, Any]:

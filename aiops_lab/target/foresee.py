@@ -65,7 +65,8 @@ def supposed(result: Budget, name: str | None) -> Supposed | None:
         return None
     row = rows.row(0, named=True)
     whole = (row["end"] - row["begin"]).total_seconds() / 86_400
-    seen = min(result.days, whole)
+    first = result.counts.filter(pl.col("objective") == name)["hour"].min()
+    seen = (min(result.at, row["end"]) - max(first, row["begin"])).total_seconds() / 86_400
     fp, power = rates(goal.judge)
     labels = LABELS if goal.judge is None else min(goal.judge.positives, goal.judge.negatives)
     return Supposed(

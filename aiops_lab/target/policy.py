@@ -90,14 +90,17 @@ def freezes(burn_down: pl.DataFrame, policy: BudgetPolicy) -> pl.DataFrame:
     Parameters
     ----------
     burn_down
-        objective, day, low: the near end of the share that was spent by each day's end.
+        objective, day (its end), low: the near end of the share that was spent by then.
 
     Returns
     -------
     pl.DataFrame
         name, begin, end (the last frozen day), days.
     """
-    frozen = burn_down.filter(pl.col("low") >= policy.levels["freeze"]).sort("objective", "day")
+    ended = pl.col("day").dt.offset_by("-1us").dt.date()
+    frozen = burn_down.filter(pl.col("low") >= policy.levels["freeze"]).select(
+        "objective", day=ended
+    ).sort("objective", "day")  # fmt: skip
     gap = pl.col("day").diff().over("objective") != timedelta(days=1)
     spells = frozen.with_columns(spell=gap.fill_null(True).cum_sum().over("objective"))
     found = spells.group_by("objective", "spell", maintain_order=True).agg(
@@ -160,7 +163,8 @@ def _asked(spent: Mapping[str, float], limit: float) -> Status:
 def _merged(moments: pl.DataFrame) -> list[tuple[datetime, datetime]]:
     """Spells in which alerts fired; those less than a day apart are one."""
     found: list[tuple[datetime, datetime]] = []
-    for begin, end in moments.select("begin", "end").iter_rows():
+    ended = pl.col("end").fill_null(pl.col("begin") + APART)  # it fires still
+    for begin, end in moments.select("begin", ended).iter_rows():
         if found and begin - found[-1][1] < APART:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:

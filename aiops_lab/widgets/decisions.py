@@ -12,18 +12,14 @@ import traitlets
 
 from aiops_lab.charts import decisions as pictures
 from aiops_lab.charts import recurring
-from aiops_lab.charts.cases import Cases
-from aiops_lab.charts.retrieval import Picture
-from aiops_lab.charts.theme import BASELINE
 from aiops_lab.errors import LabError
 from aiops_lab.watch.routing.decisions import decisions_if_any
 from aiops_lab.watch.routing.find import RoutingShifts
 from aiops_lab.watch.routing.monitor import DecisionShifts
 from aiops_lab.watch.routing.one import explain_decision
 from aiops_lab.watch.routing.patterns import LONGEST
-from aiops_lab.widgets.panel import EMBED, INK, WIDE, Panel, facet, row, sentence, shown
+from aiops_lab.widgets.panel import WIDE, Panel, Place, facet, row
 
-WIDTH = 560
 OFFERED = 300
 """Decisions offered by name, the newest; any other can be typed."""
 
@@ -65,7 +61,7 @@ class DecisionExplorer(Panel):
         )  # fmt: skip
         for control in (self.period, self.decision):
             control.observe(self._draw, "value")
-        self.places = [_Place() for _ in range(4)]
+        self.places = [Place() for _ in range(4)]
         self.folded, self.heat, self.days, self.one = self.places
         super().__init__(
             row(self.option, self.period), self.folded, self.heat, self.feature, self.days,
@@ -93,30 +89,6 @@ class DecisionExplorer(Panel):
             self.one.show(pictures.one_decision(self.value, self.option.value))
         except LabError as error:
             self.one.say(f"✕ {error}")
-
-
-class _Place(ipywidgets.VBox):
-    """Where a chart is drawn, or a sentence stands in its place."""
-
-    def __init__(self) -> None:
-        self.text = ipywidgets.HTML()
-        self.chart = alt.JupyterChart(alt.Chart().mark_point(), embed_options=EMBED)
-        super().__init__([self.text, self.chart])
-
-    def show(self, picture: Picture) -> None:
-        if isinstance(picture, Cases):
-            self.text.value, self.chart.layout.display = shown(picture), "none"
-            return
-        drawn = picture.configure(background="transparent").configure_axis(
-            labelColor=INK, titleColor=INK, gridColor=BASELINE, gridOpacity=0.35
-        )
-        drawn = drawn.configure_title(color=INK, subtitleColor=INK)
-        drawn = drawn.configure_legend(labelColor=INK, titleColor=INK)
-        self.text.value, self.chart.layout.display = "", None
-        self.chart.chart = drawn.properties(width=WIDTH)
-
-    def say(self, text: str) -> None:
-        self.text.value, self.chart.layout.display = sentence(text, "wrong"), "none"
 
 
 def explore_decisions(

@@ -6,13 +6,18 @@ import html
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+import altair as alt
 import ipywidgets
 import polars as pl
 
+from aiops_lab.charts.cases import Cases
+from aiops_lab.charts.retrieval import Picture
+from aiops_lab.charts.theme import BASELINE
 from aiops_lab.verdict import WIDGET_MIME
 from aiops_lab.wording import visible
 
 WIDE = "min(100%, 26em)"
+WIDTH = 560
 EMBED = {"renderer": "svg", "actions": False}
 """SVG takes the text colour of JupyterLab's theme; the actions menu would lead outside."""
 INK = "currentColor"
@@ -44,6 +49,30 @@ class Panel(ipywidgets.VBox):
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**options) or {}
         return {**bundle, "text/plain": self.told, WIDGET_MIME: {"told": self.told}}
+
+
+class Place(ipywidgets.VBox):
+    """Where a chart is drawn, or a sentence stands in its place."""
+
+    def __init__(self) -> None:
+        self.text = ipywidgets.HTML()
+        self.chart = alt.JupyterChart(alt.Chart().mark_point(), embed_options=EMBED)
+        super().__init__([self.text, self.chart])
+
+    def show(self, picture: Picture) -> None:
+        if isinstance(picture, Cases):
+            self.text.value, self.chart.layout.display = shown(picture), "none"
+            return
+        drawn = picture.configure(background="transparent").configure_axis(
+            labelColor=INK, titleColor=INK, gridColor=BASELINE, gridOpacity=0.35
+        )
+        drawn = drawn.configure_title(color=INK, subtitleColor=INK)
+        drawn = drawn.configure_legend(labelColor=INK, titleColor=INK)
+        self.text.value, self.chart.layout.display = "", None
+        self.chart.chart = drawn.properties(width=WIDTH)
+
+    def say(self, text: str) -> None:
+        self.text.value, self.chart.layout.display = sentence(text, "wrong"), "none"
 
 
 def search(placeholder: str, changed: Callable[[Any], None]) -> ipywidgets.Text:

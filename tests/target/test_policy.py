@@ -48,7 +48,7 @@ def test_where_nothing_is_known_nothing_is_ok() -> None:
 
 
 def test_days_on_which_releases_were_frozen_are_told_as_spells() -> None:
-    days = [START.date() + timedelta(days=n) for n in range(8)]
+    days = [START + timedelta(days=n + 1) for n in range(8)]
     low = [0.2, 1.0, 1.3, 0.9, 1.1, 1.1, None, 0.4]
     down = pl.DataFrame({"objective": "a", "day": days, "low": low})
     found = policy.freezes(down, RULES)
