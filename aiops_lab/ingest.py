@@ -15,6 +15,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSource, LabError
 from aiops_lab.measures.learned import RefusalModel
+from aiops_lab.objectives.objective import Objective
 from aiops_lab.sources import calls, decisions
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
@@ -156,20 +157,24 @@ def ingest(
     progress: Progress | None = None,
     names: AnyMapping[str, Sequence[str]] | None = None,
     refusals: RefusalModel | None = None,
+    objectives: Sequence[Objective] = (),
 ) -> Ingest:
     """Read the units that the store does not hold, and list them in one commit.
 
     Requests and hours that new spans or scores change are listed with them; `names` are the
-    attributes that tell a request's dimensions, `refusals` is the team's own detector.
+    attributes that tell a request's dimensions, `refusals` is the team's own detector, and
+    `objectives` are counted by the hour.
     """
-    return _Ingestion(store, names or {}, refusals).run(units, progress)
+    return _Ingestion(store, names or {}, refusals, objectives).run(units, progress)
 
 
 class _Ingestion:
     def __init__(
-        self, store: Store, names: AnyMapping[str, Sequence[str]], refusals: RefusalModel | None
-    ) -> None:
+        self, store: Store, names: AnyMapping[str, Sequence[str]], refusals: RefusalModel | None,
+        objectives: Sequence[Objective],
+    ) -> None:  # fmt: skip
         self._store, self._names, self._refusals = store, names, refusals
+        self._objectives = objectives
         self._waiting: dict[str, list[pl.DataFrame]] = defaultdict(list)
         self._bytes = 0
         self._rows: dict[str, int] = defaultdict(int)
@@ -283,7 +288,7 @@ class _Ingestion:
         attempt = new_attempt()
         counts = rolled_up(
             self._store, listed, [e["attempt"] for e in traced], attempt, self._names,
-            self._refusals,
+            self._refusals, self._objectives,
         )  # fmt: skip
         return [
             {

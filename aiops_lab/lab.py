@@ -29,6 +29,7 @@ from aiops_lab.ingest import (
     unknown_unit,
 )
 from aiops_lab.measures.learned import load_refusals
+from aiops_lab.objectives.short import readable
 from aiops_lab.settings import DEMO_GATE, TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.contract import Mapping
@@ -262,10 +263,11 @@ class Lab:
         check_mapping(mapping)
         if format is not None:
             source_named(format)
-        traffic = self.settings.traffic
+        settings = self.settings
+        traffic, goals = settings.traffic, readable(settings)
         refusals = traffic.refusals and load_refusals(self.path / traffic.refusals)
         units = list(self._units(paths_or_frames, format, mapping, progress))
-        return ingest(self._store, units, progress, traffic.names(), refusals or None)
+        return ingest(self._store, units, progress, traffic.names(), refusals or None, goals)
 
     def _units(
         self,

@@ -76,6 +76,7 @@ TEMPLATE = """\
 # judge = { true_positives = 85, positives = 100, true_negatives = 396, negatives = 400 }
 # budgeting = "occurrences"                # timeslices, ratio_timeslices: with timeslice_window
 # alerts = [{ budget = "5 %", window = "6h", severity = "page" }]     # or burn_rate = 6
+# exclude = [{ from = "2026-05-01T10:00", until = "2026-05-01T14:00", reason = "load test" }]  # UTC
 
 # What follows when an error budget is spent. With it, the gate fails while one is used up, unless
 # the change is a fix (aiops-lab gate --fix "why").
@@ -265,6 +266,16 @@ class SloAlert(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str | None = None
 
 
+class SloExclusion(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"begin": "from"}
+):
+    """Time that does not count, and why."""
+
+    begin: str
+    until: str
+    reason: str
+
+
 class Slo(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A service level objective; see the template of ``lab.toml``.
 
@@ -287,6 +298,7 @@ class Slo(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     timeslice_window: str | None = None
     alerts: list[SloAlert] = []
     parts: dict[str, float] = {}
+    exclude: list[SloExclusion] = []
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -405,6 +417,7 @@ def _with_nearest(message: str) -> str:
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
     struct = Traffic if ".traffic" in place else struct
     struct = BudgetPolicy if ".budget_policy" in place else struct
-    struct = (SloAlert if ".alerts" in place else Slo) if ".slo" in place else struct
+    if ".slo" in place:
+        struct = SloAlert if ".alerts" in place else SloExclusion if ".exclude" in place else Slo
     near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
     return f"{message}; did you mean {near[0]!r}?" if near else message

@@ -199,7 +199,8 @@ def alerts(result: Budget) -> Table | Cases:
     rows = [
         {
             "status": SIGNED[row["status"]], "objective": row["objective"],
-            "alert": f"{row['severity']} {row['alert']}".strip(), "looks at": row["window"] or "all since it was well",
+            "alert": f"{row['severity']} {row['alert']}".strip(),
+            "looks at": row["window"] or "all since it was well",
             "fires when bad": _fires(row),
             "spends by then": "–" if row["spends"] is None else figure(row["spends"], share=True),
             "bad now": figure(row["rate"], share=True) if row["rate"] is not None else "–",

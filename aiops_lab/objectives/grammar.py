@@ -9,11 +9,18 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aiops_lab.objectives.objective import UNITS, Criterion, Duration, Judge, Window
+from aiops_lab.objectives.objective import (
+    UNITS,
+    Criterion,
+    Duration,
+    Exclusion,
+    Judge,
+    Window,
+)
 
 LONGEST = 36525
 """Days: what is longer is a slip of the finger, and would overflow dates."""
@@ -192,6 +199,38 @@ def read_judge(given: dict[str, Any]) -> Judge:
     if not all(type(value) is int for value in given.values()):
         raise ValueError("a judge's calibration is four counts of labelled answers")
     return Judge(**given)
+
+
+def read_exclusion(begin: Any, until: Any, reason: Any) -> Exclusion:
+    """Time that does not count: two moments, in UTC where they name no zone, and why.
+
+    Raises
+    ------
+    ValueError
+        They are none, in the wrong order, or there is no reason.
+
+    Examples
+    --------
+    >>> read_exclusion("2026-05-01T10:00", "2026-05-01T14:00", "load test").told
+    '2026-05-01 10:00 to 2026-05-01 14:00 UTC (load test)'
+    """
+    first, last = (_moment(given) for given in (begin, until))
+    if first >= last:
+        raise ValueError(f"an exclusion ends after it begins, not {shown(until)}")
+    if not isinstance(reason, str) or not reason.strip():
+        raise ValueError("an exclusion has a reason, a text")
+    return Exclusion(first, last, reason.strip())
+
+
+def _moment(given: Any) -> datetime:
+    try:
+        found = datetime.fromisoformat(given)
+        if not 1900 <= found.year <= 2200:
+            raise ValueError
+    except (TypeError, ValueError):
+        told = f"{shown(given)} is no moment such as 2026-05-01T10:00"
+        raise ValueError(told) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def read_filter(given: Any) -> str | None:

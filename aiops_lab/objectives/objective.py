@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from aiops_lab.wording import listing
+from aiops_lab.wording import listing, short_name
 
 Budgeting = Literal["occurrences", "timeslices", "ratio_timeslices"]
 Level = Literal["error", "warning"]
@@ -200,6 +200,21 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Exclusion:
+    """Time that does not count, in UTC, and why; every hour that overlaps it is left out."""
+
+    begin: datetime
+    end: datetime
+    reason: str
+
+    @property
+    def told(self) -> str:
+        """As it stands in a sentence."""
+        begin, end = (moment.strftime("%Y-%m-%d %H:%M") for moment in (self.begin, self.end))
+        return f"{begin} to {end} UTC ({short_name(self.reason)})"
+
+
+@dataclass(frozen=True)
 class Part:
     """An objective that counts in a composite one."""
 
@@ -226,6 +241,8 @@ class Objective:
         The share of answers that is evaluated.
     parts
         A composite's share of good is the mean of its parts' by weight.
+    exclusions
+        Times of which answers do not count at all.
     place
         Where it was read: file and line.
 
@@ -249,6 +266,7 @@ class Objective:
     judge: Judge | None = None
     alerts: tuple[Alert, ...] = ()
     parts: tuple[Part, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
     display: str = ""
     description: str = ""
     service: str = ""
@@ -266,6 +284,24 @@ class Objective:
         if self.parts:
             return all(part.objective.computable for part in self.parts)
         return self.metric is not None and not self.why
+
+    @property
+    def sliced(self) -> bool:
+        """Whether slices of time count, not answers."""
+        return self.budgeting != "occurrences"
+
+    @property
+    def grain(self) -> int:
+        """Minutes that are counted together: 60, or those of a slice that divides an hour.
+
+        0 where a slice neither divides an hour nor is whole hours: then it cannot be counted.
+        """
+        if not self.sliced or self.timeslice_window is None:
+            return 60
+        if self.timeslice_window.unit in MONTHS:
+            return 0
+        minutes = round(self.timeslice_window.days * 1440)
+        return 60 if minutes % 60 == 0 else minutes if 60 % minutes == 0 else 0
 
 
 def composed(common: Objective, parts: list[Part]) -> Objective:

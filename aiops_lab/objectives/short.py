@@ -11,6 +11,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.objectives.grammar import (
     read_criterion,
     read_duration,
+    read_exclusion,
     read_filter,
     read_judge,
     read_sampling,
@@ -51,6 +52,11 @@ def objectives_in(settings: Settings, name: str = "lab.toml") -> list[Objective]
     if problems:
         raise BadSettings(f"{name}: {problems[0].reason}")
     return found
+
+
+def readable(settings: Settings) -> list[Objective]:
+    """The objectives of a lab's settings that can be understood, whatever the others are."""
+    return _all(settings, [":1"] * len(settings.slo))[0]
 
 
 def read_toml(file: str, content: bytes) -> tuple[list[Objective], list[Problem]]:
@@ -118,6 +124,7 @@ def _objective(rule: Slo, others: dict[str, Objective], place: str) -> Objective
         timeslice_target=_given(rule.timeslice_target, _slice_target), timeslice_window=length,
         filter=read_filter(rule.filter), judge=_given(rule.judge, read_judge),
         sampling=1.0 if rule.sampling is None else read_sampling(rule.sampling),
+        exclusions=tuple(read_exclusion(e.begin, e.until, e.reason) for e in rule.exclude),
     )  # fmt: skip
 
 
@@ -131,8 +138,8 @@ def _slice_target(given: Any) -> float:
 
 def _composite(rule: Slo, common: Objective, others: dict[str, Objective]) -> Objective:
     own = (rule.metric, rule.target, rule.good, rule.bad, rule.filter, rule.sampling, rule.judge)
-    if any(value is not None for value in own):
-        raise ValueError("one with parts has no metric, target or limits of its own")
+    if rule.exclude or any(value is not None for value in own):
+        raise ValueError("one with parts has no metric, target, limits or exclusions of its own")
     parts = []
     for name, weight in rule.parts.items():
         if name not in others or others[name].parts:

@@ -39,12 +39,13 @@ class Judge(Protocol):
 class Stratum(NamedTuple):
     """Answers that were sampled at one rate: all of them, and what came of those sampled.
 
-    `evaluated` have a result, of which `flagged` are bad; `missing` were sampled without one.
+    `evaluated` have a result, of which `flagged` are bad, or of shares that are bad the sum;
+    `missing` were sampled without one.
     """
 
     answers: int
     evaluated: int
-    flagged: int
+    flagged: float
     missing: int = 0
 
 
@@ -73,7 +74,7 @@ class BadShare:
 
 
 def bad_share(
-    strata: Iterable[tuple[int, ...]], judge: Judge | None = None, *, level: float = 0.95
+    strata: Iterable[tuple[float, ...]], judge: Judge | None = None, *, level: float = 0.95
 ) -> BadShare:
     """The share of a period's answers that are bad, from those that were evaluated.
 
@@ -107,7 +108,7 @@ def bad_share(
     >>> round(found.value, 4), round(found.low, 4), round(found.high, 4), round(found.judge_only, 3)
     (0.025, 0.0176, 0.0407, 0.22)
     """
-    rows = tuple(Stratum(*row) for row in strata)
+    rows = tuple(Stratum(*row) for row in strata)  # type: ignore[arg-type]
     for row in rows:
         if min(row) < 0 or row.flagged > row.evaluated or row.answers < sum(row[1::2]):
             raise ValueError(f"flagged are part of evaluated, those and missing of all, not {row}")
@@ -117,7 +118,7 @@ def bad_share(
     found = BadShare(
         size, n, missing, judge_only=naive, strata=rows, judge=judge, level=level
     )  # fmt: skip
-    why = _why_not(rows, judge)
+    why = why_not(rows, judge)
     if why:
         return replace(found, method=why)
     answers, evaluated, bad, _ = np.array(rows, float).T
@@ -140,7 +141,7 @@ def bad_share(
 
 def share_interval(
     answers: ArrayLike, evaluated: ArrayLike, flagged: ArrayLike, judge: Judge | None = None,
-    *, level: float = 0.95,
+    *, level: float = 0.95, weight: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """The interval of the share of bad answers, of counts with the strata along the last axis.
 
@@ -150,6 +151,8 @@ def share_interval(
         Of each stratum, of shape (..., strata); they need not be whole.
     judge
         As in `bad_share`, of numbers or of arrays of shape (...).
+    weight
+        Of each stratum in the whole; its share of the answers by default.
 
     Notes
     -----
@@ -174,7 +177,8 @@ def share_interval(
     for the judge's rates Jeffreys's .89, Wilson's .90, Clopper and Pearson's 1.35 times as wide.
     """
     size, n, flags = (np.asarray(x, float) for x in (answers, evaluated, flagged))
-    weight, p, f = size / size.sum(-1, keepdims=True), flags / n, n / size
+    weight = np.asarray(size / size.sum(-1, keepdims=True) if weight is None else weight, float)
+    p, f = flags / n, n / size
     seen, tail = (weight * p).sum(-1), (1 - level) / 2
     variance = (weight**2 * spread(p, f, judge) / np.maximum(n - 1, 1)).sum(-1)
     unit, again, part = weight / n, f, 0.0
@@ -182,8 +186,8 @@ def share_interval(
         unit, again, part = unit * np.sqrt(1 - f), f * 0, PART
     away = [_away(side, p, n, unit, again, variance, part, tail) for side in (-1, 1)]
     if judge is None:  # what was found bad or good is so
-        low = np.maximum(seen - away[0], flags.sum(-1) / size.sum(-1))
-        high = np.minimum(seen + away[1], 1 - (n - flags).sum(-1) / size.sum(-1))
+        low = np.maximum(seen - away[0], (weight * flags / size).sum(-1))
+        high = np.minimum(seen + away[1], 1 - (weight * (n - flags) / size).sum(-1))
         return np.clip(low, 0, 1), np.clip(high, 0, 1)
     fp, power = rates(judge)
     more_fp, less_fp = _reach(1 - judge.true_negatives / judge.negatives, judge.negatives, tail)
@@ -243,7 +247,7 @@ def spread(p: Floats, f: Floats, judge: Judge | None) -> Floats:
     return p * (1 - p) * (1 - f) + f * verdict
 
 
-def _why_not(rows: tuple[Stratum, ...], judge: Judge | None) -> str:
+def why_not(rows: tuple[Stratum, ...], judge: Judge | None) -> str:
     if not rows:
         return "there are no answers"
     if any(row.evaluated == 0 for row in rows):
@@ -270,7 +274,9 @@ def rates(judge: Judge | None, more: int = 0) -> tuple[Any, Any]:
     return 1 - tn / good, tp / bad - 1 + tn / good
 
 
-def imputed(rows: tuple[Stratum, ...], judge: Judge | None) -> tuple[Floats, Floats, Floats]:
+def imputed(
+    rows: tuple[Stratum, ...] | Floats, judge: Judge | None
+) -> tuple[Floats, Floats, Floats]:
     """What was sampled, and its flags had all missing been good, and had they been bad."""
     _, n, flags, lost = np.array(rows, float).T
     fp, power = rates(judge, 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -16,32 +16,17 @@ from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.result import Result
 from aiops_lab.settings import BudgetPolicy
-from aiops_lab.stats.settling import settles
-from aiops_lab.stats.spent import BadShare, bad_share
 from aiops_lab.tables import empty
 from aiops_lab.target import budget_words as words
 from aiops_lab.target import policy as rules
 from aiops_lab.target.outlook import RUNS_OUT, alerts_of, outlook
-from aiops_lab.traffic.counts import COUNTS, counted, strata_of
+from aiops_lab.target.standing import STANDS, stands
+from aiops_lab.traffic.counts import HOUR, counted, counts_of
 from aiops_lab.verdict import Verdict
 
-OBJECTIVES = pl.Schema(
-    {
-        "name": pl.String, "status": pl.String, "target": pl.Float64,
-        **dict.fromkeys(("begin", "end"), pl.Datetime("us", "UTC")),
-        **dict.fromkeys(("answers", "evaluated", "missing"), pl.Int64),
-        **dict.fromkeys(
-            ("good", "good_low", "good_high", "allowed", "spent", "low", "high", "naive"),
-            pl.Float64,
-        ),
-        "why": pl.String,
-        **{name: RUNS_OUT[name] for name in RUNS_OUT.names()[1:]},
-    }
-)  # fmt: skip
 LEVEL = 0.95
+OBJECTIVES = pl.Schema({**STANDS, **{name: RUNS_OUT[name] for name in RUNS_OUT.names()[1:]}})
 LATER = ("alerts", "fired", "incidents")
-WHOLE = 0.999
-"""A period counts as over from here on."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +39,13 @@ class Budget(Result):
         fail where a budget is spent for sure, ok where none is; else inconclusive.
     objectives
         name, status (ok: not spent; fail: spent; inconclusive: the interval covers it, or it
-        cannot be computed), target, begin and end of the period, answers (in it so far), evaluated,
-        missing (sampled without a result), good (the share, put right for sampling and judge),
-        good_low, good_high, allowed (bad answers in the period), spent (share of these), low, high
-        (95 % interval of it), naive (spent, had the judge's word on what it saw been the truth for
-        all), why (it cannot be computed, or told): those nearest to the end of their budget first.
+        cannot be computed, or its judge has too few labels), target, begin and end of the period,
+        answers (in it so far), evaluated, missing (sampled without a result), excluded (answers
+        that do not count), good (the share, put right for sampling and judge), good_low,
+        good_high, allowed (bad answers, or slices, in the period), spent (share of these), low,
+        high (95 % interval of it), naive (spent, had the judge's word on what it saw been the truth
+        for all), why (it cannot be computed, or told): those nearest to the end of their budget
+        first.
     burn_down
         objective, day (its end), spent, low, high: the share of its budget that was spent by then.
     fan
@@ -69,7 +56,8 @@ class Budget(Result):
         Which level of the policy each has reached and what follows, and when releases were frozen;
         see `aiops_lab.target.policy`.
     counts
-        hour, objective, stratum, n, evaluated, bad, answers: what it was computed from.
+        hour, objective, stratum, n, evaluated, bad, answers: what it was computed from; see
+        `traffic.counts.counted`.
     settings
         All that is needed to do it again.
 
@@ -125,8 +113,9 @@ def error_budget(
     Parameters
     ----------
     data
-        A Lab; or requests, the canonical table ``traffic`` of any library that Narwhals knows; or
-        these and the table ``evaluations`` as a pair.
+        A Lab, whose counts are those of its hourly summaries where they have them; or requests,
+        the canonical table ``traffic`` of any library that Narwhals knows; or these and the table
+        ``evaluations`` as a pair.
     objectives
         Those of the lab's ``lab.toml`` by default.
     at
@@ -149,24 +138,25 @@ def error_budget(
     >>> found.objectives.select("name", "answers", pl.col("spent").round(6)).row(0)
     ('answers', 20, 0.25)
     """
-    goals, traffic, evaluations = _given(data, objectives)
-    counts = counted(traffic, evaluations, _plain(goals))
+    goals = _goals(data, objectives)
+    counts = _counts(data, _plain(goals))
     if at is None:
-        last = counts["hour"].max()
-        at = last + timedelta(hours=1) if isinstance(last, datetime) else datetime.now(UTC)
+        last = counts["hour"].dt.truncate("1h").max()
+        at = last + HOUR if isinstance(last, datetime) else datetime.now(UTC)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     ahead = outlook(goals, counts, at)
     runs_out = {row["name"]: row for row in ahead.runs_out.to_dicts()}
-    rows = [_row(goal, counts, at, level) | runs_out[goal.name] for goal in goals]
+    rows = [stands(goal, counts, at, level) | runs_out[goal.name] for goal in goals]
     found = pl.DataFrame(rows, schema=OBJECTIVES).sort(
         pl.col("exhausted_on"), pl.col("p_exhausted"), "spent", "name",
         descending=[False, True, True, False], nulls_last=True,
     )  # fmt: skip
+    slices = {goal.name for goal in goals if goal.budgeting == "timeslices"}
     policy = getattr(getattr(data, "settings", None), "budget_policy", None) or BudgetPolicy()
     settings = {"at": at.isoformat(), "level": level, "objectives": [goal.name for goal in goals],
                 "policy": to_builtins(policy)}  # fmt: skip
     return Budget(
-        words.verdict(found.to_dicts()), found, ahead.burn_down, ahead.fan,
+        words.verdict(found.to_dicts(), slices), found, ahead.burn_down, ahead.fan,
         _changes(data, found, at), rules.standing(found, policy),
         rules.freezes(ahead.burn_down, policy), counts, settings, at, tuple(goals), policy,
     )  # fmt: skip
@@ -196,19 +186,19 @@ def moment(text: str | None) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _given(data: Any, objectives: Iterable[Objective] | None) -> tuple[list[Objective], Any, Any]:
-    relations: Any = getattr(data, "relations", None)
-    if relations is not None:
-        goals = objectives_in(data.settings) if objectives is None else list(objectives)
-        traffic, evaluations = relations("traffic", "evaluations")
-        if traffic is None:
-            traffic = pl.DataFrame(schema={"at": COUNTS["hour"]})
-    else:
-        goals = list(objectives or ())
-        traffic, evaluations = data if isinstance(data, tuple) else (data, None)
+def _goals(data: Any, objectives: Iterable[Objective] | None) -> list[Objective]:
+    own = objectives is None and hasattr(data, "relations")
+    goals = objectives_in(data.settings) if own else list(objectives or ())
     if not goals:
         raise BadSettings("there are no objectives: write [[slo]] in lab.toml, or give some")
-    return goals, traffic, evaluations
+    return goals
+
+
+def _counts(data: Any, goals: Sequence[Objective]) -> pl.DataFrame:
+    if hasattr(data, "relations"):
+        return counts_of(data, goals)
+    traffic, evaluations = data if isinstance(data, tuple) else (data, None)
+    return counted(traffic, evaluations, goals)
 
 
 def _plain(goals: Sequence[Objective]) -> list[Objective]:
@@ -219,75 +209,3 @@ def _plain(goals: Sequence[Objective]) -> list[Objective]:
     if twice := [goal.name for goal in every if known[goal.name] != goal]:
         raise BadSettings(f"two objectives are called {twice[0]!r}")
     return list(known.values())
-
-
-def _row(goal: Objective, counts: pl.DataFrame, at: datetime, level: float) -> dict[str, Any]:
-    begin, end = goal.window.period(at)
-    row = {"name": goal.name, "target": goal.target, "begin": begin, "end": end,
-           "status": "inconclusive"}  # fmt: skip
-    inside = counts.filter(pl.col("hour") >= begin, pl.col("hour") < min(at, end))
-    if why := _not_computed(goal):
-        return {**row, "why": why}
-    share = _share(goal, inside, level)
-    row |= {"answers": share.answers, "evaluated": share.evaluated, "missing": share.missing}
-    passed = 1.0 if goal.window.rolling else min((at - begin) / (end - begin), 1.0)
-    passed = 1.0 if passed > WHOLE else passed
-    row["allowed"] = share.answers / passed * goal.budget if passed > 0 else None
-    if share.value is None:
-        return {**row, "why": share.method}
-    return {**row, **_spent(goal, share, passed)}
-
-
-def _not_computed(goal: Objective) -> str:
-    if goal.why:
-        return goal.why
-    if goal.parts:
-        return next(filter(None, (_not_computed(part.objective) for part in goal.parts)), "")
-    if goal.budgeting != "occurrences":
-        return "slices of time are not computed yet"
-    if goal.criterion and goal.criterion.kind == "ratio":
-        return "shares of good are not computed yet"
-    return ""
-
-
-def _share(goal: Objective, counts: pl.DataFrame, level: float) -> BadShare:
-    """The share of bad answers of a period; of a composite, the mean of its parts' by weight.
-
-    How its parts go together is not known, so a composite's ends are as far away as the parts' ends
-    together.
-    """
-    if not goal.parts:
-        own = counts.filter(pl.col("objective") == goal.name)
-        return bad_share(strata_of(own), goal.judge, level=level)
-    shares = [_share(part.objective, counts, level) for part in goal.parts]
-    found = BadShare(
-        max(each.answers for each in shares), sum(each.evaluated for each in shares),
-        sum(each.missing for each in shares), level=level,
-    )  # fmt: skip
-    if lost := [each for each in shares if each.value is None]:
-        return replace(found, method=lost[0].method)
-    total = sum(part.weight for part in goal.parts)
-    weights = [part.weight / total for part in goal.parts]
-    means = {
-        name: sum(w * getattr(each, name) for w, each in zip(weights, shares, strict=True))
-        for name in ("value", "low", "high", "judge_only")
-    }
-    return replace(found, **means, method=f"mean of {len(shares)} parts")
-
-
-def _spent(goal: Objective, share: BadShare, passed: float) -> dict[str, Any]:
-    """What is spent of the budget of the whole period, of which so much has passed."""
-    assert share.value is not None and share.low is not None and share.high is not None
-    of = passed / goal.budget
-    low, high = share.low * of, share.high * of
-    status, why = "ok", ""
-    if low >= 1:
-        status = "fail"
-    elif high >= 1:
-        status = "inconclusive"
-        why = words.undecided(share, settles(share, 1 / of) if share.strata else None)
-    return {
-        "good": 1 - share.value, "good_low": 1 - share.high, "good_high": 1 - share.low,
-        "spent": share.value * of, "low": low, "high": high, "status": status, "why": why,
-        "naive": None if share.judge_only is None else share.judge_only * of,
-    }  # fmt: skip

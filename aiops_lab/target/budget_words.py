@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiops_lab.stats.settling import Settles
-from aiops_lab.stats.spent import BadShare
+from aiops_lab.stats.slices import SliceShare
+from aiops_lab.stats.spent import BadShare, Judge
 from aiops_lab.verdict import BADNESS, Evidence, Verdict
 from aiops_lab.wording import figure, interval, listing, short_name
 
 Row = dict[str, Any]
 
 
-def verdict(rows: Sequence[Row]) -> Verdict:
-    """One verdict over all budgets: the worst first."""
+def verdict(rows: Sequence[Row], slices: Collection[str] = ()) -> Verdict:
+    """One verdict over all budgets: the worst first; those called `slices` are of slices."""
     evidence = tuple(
         Evidence(f"spent of {short_name(row['name'])}", row["spent"], row["low"], row["high"], 1.0,
                  row["status"])
@@ -22,27 +23,30 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     )  # fmt: skip
     ranked = sorted(rows, key=lambda row: (-BADNESS.index(row["status"]), -(row["spent"] or 0)))
     worst, status = ranked[0], ranked[0]["status"]
+    told = _told(worst, "slices" if worst["name"] in slices else "answers")
     same = [row for row in ranked[1:] if row["status"] == status]
     others = (
         f" So stands it with {listing((short_name(r['name']) for r in same), 4)}." if same else ""
     )
     if status == "fail":
         step = "Stop risky releases until it is back within its budget; ship fixes alone."
-        return Verdict("fail", f"{_told(worst)} It is spent.{others}", evidence, step)
+        return Verdict("fail", f"{told} It is spent.{others}", evidence, step)
     if status == "inconclusive":
         if worst["spent"] is None:
             headline = f"Cannot tell how {short_name(worst['name'])} stands: {worst['why']}."
             step = "Evaluate some of its answers, or mend what is missing."
             return Verdict("inconclusive", f"{headline}{others}", evidence, step)
         step = f"{worst['why'][:1].upper()}{worst['why'][1:]}."
-        told = f"Cannot tell whether it is spent. {_told(worst)}{others}"
-        return Verdict("inconclusive", told, evidence, step)
-    return Verdict("ok", f"No budget is spent. {_told(worst)}", evidence, "Nothing is to be done.")
+        headline = f"Cannot tell whether it is spent. {told}{others}"
+        return Verdict("inconclusive", headline, evidence, step)
+    return Verdict("ok", f"No budget is spent. {told}", evidence, "Nothing is to be done.")
 
 
 def undecided(share: BadShare, settled: Settles | None) -> str:
     """What would tell whether a budget is spent."""
     seen = f"{share.evaluated:,} evaluated answers cannot tell"
+    if isinstance(share, SliceShare):
+        return _undecided_slices(share, seen)
     if settled is None:
         return f"{seen}: look at its parts"
     more = sum(settled.evaluations or ())
@@ -58,11 +62,34 @@ def undecided(share: BadShare, settled: Settles | None) -> str:
     return f"{seen}, nor would more: it is too near to the limit"
 
 
-def _told(row: Row) -> str:
+def few_labels(judge: Judge, fewest: int) -> str:
+    """How many labelled answers a judge lacks; empty where it has enough."""
+    lacks = [
+        f"{fewest - have} more {what}"
+        for what, have in (("bad", judge.positives), ("good", judge.negatives)) if have < fewest
+    ]  # fmt: skip
+    if not lacks:
+        return ""
+    return (
+        f"the judge was checked on {judge.positives} labelled bad and {judge.negatives} good "
+        f"answers, which hardly tells its errors: label {listing(lacks)} ones"
+    )
+
+
+def _undecided_slices(share: SliceShare, seen: str) -> str:
+    if share.judge is not None:
+        return f"{seen}: evaluate more of each slice, or label more answers for the judge"
+    if share.evaluated + share.missing < share.answers:
+        unseen = f", and in {share.unseen:,} there is none" if share.unseen else ""
+        return f"{seen} in {share.slices:,} slices{unseen}; all {share.answers:,} evaluated would"
+    return f"{seen}: {share.missing:,} evaluations are missing, each good or bad"
+
+
+def _told(row: Row, what: str) -> str:
     spent = figure(row["spent"], share=True)
     return (
         f"{short_name(row['name'])}: {spent} of the budget "
         f"{interval(row['low'], row['high'], share=True)} is spent, "
-        f"{figure(row['good'], share=True)} of answers are good where "
+        f"{figure(row['good'], share=True)} of {what} are good where "
         f"{100 * row['target']:.8g} % are promised."
     )

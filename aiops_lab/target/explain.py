@@ -98,6 +98,9 @@ a day, 100 bad ones a day are allowed, 2,800 in 28 days.
         if alert.quiet or not unreachable(alert, objective)
     )
     sentence = f"{_promise(objective)} {_allowed(objective, traffic)}"
+    if objective.exclusions:
+        left_out = listing((each.told for each in objective.exclusions), 8)
+        sentence += f" Left out, by whole hours: {left_out}."
     if not objective.computable:
         why = objective.why or "a part of it is not"
         sentence += f" It is not computed here: {why}."

@@ -11,6 +11,7 @@ import polars as pl
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.target.burn import ALERTS, MOMENTS, burning
 from aiops_lab.target.forecast import DOWN, SPENT, burn_down, forecast
+from aiops_lab.traffic.counts import kept
 
 TIME = pl.Datetime("us", "UTC")
 FAN = pl.Schema({"objective": pl.String, **SPENT})
@@ -46,7 +47,7 @@ def outlook(
     """
     downs, fans, rows = [pl.DataFrame(schema=DOWN)], [pl.DataFrame(schema=FAN)], []
     for goal in goals:
-        own = counts.filter(pl.col("objective") == goal.name)
+        own = kept(goal, counts)
         downs.append(burn_down(goal, own, at))
         found = forecast(goal, own, at, seed=seed)
         fans.append(found.fan.select(pl.lit(goal.name).alias("objective"), *SPENT.names()))
@@ -64,7 +65,7 @@ def alerts_of(
     for goal in goals:
         if goal.parts:
             continue
-        found = burning(goal, counts.filter(pl.col("objective") == goal.name), at, seed=seed)
+        found = burning(goal, kept(goal, counts), at, seed=seed)
         alerts.append(found.alerts)
         moments.append(found.moments)
     return pl.concat(alerts), pl.concat(moments)

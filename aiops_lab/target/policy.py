@@ -13,7 +13,7 @@ from aiops_lab.objectives.objective import Objective
 from aiops_lab.settings import BudgetPolicy
 from aiops_lab.stats.spent import bad_share
 from aiops_lab.target import policy_words as words
-from aiops_lab.traffic.counts import strata_of
+from aiops_lab.traffic.counts import kept, strata_of
 from aiops_lab.verdict import Status
 
 TIME = pl.Datetime("us", "UTC")
@@ -134,7 +134,7 @@ def incidents(
     allowed = dict(objectives.select("name", "allowed").iter_rows())
     rows = []
     for goal in goals:
-        own = counts.filter(pl.col("objective") == goal.name)
+        own = kept(goal, counts)
         moments = fired.filter(pl.col("objective") == goal.name).sort("begin")
         if goal.parts or not own.height or not moments.height or not allowed.get(goal.name):
             continue

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from aiops_lab.measures.learned import RefusalModel
+from aiops_lab.objectives.objective import Objective
 from aiops_lab.store import BEGUN, Store, Within
 from aiops_lab.tables import conform, empty
+from aiops_lab.traffic.counts import summarised
 from aiops_lab.traffic.requests import LONGEST, requests_of
-from aiops_lab.traffic.summaries import KEY, SLICES, hourly_of
+from aiops_lab.traffic.summaries import KEY, OF_OBJECTIVE, SLICES, hourly_of
 
 LATEST = timedelta(days=60)
 """A score comes at most so long before or after its request."""
@@ -30,6 +32,7 @@ def rolled_up(
     attempt: str,
     names: Mapping[str, Sequence[str]] | None = None,
     refusals: RefusalModel | None = None,
+    objectives: Sequence[Objective] = (),
 ) -> dict[str, int]:
     """Append the requests and hours that some new attempts change, under an attempt of their own.
 
@@ -43,6 +46,8 @@ def rolled_up(
         Under which the rows are appended.
     names, refusals
         Attributes that tell a dimension, and a detector; see `requests_of`.
+    objectives
+        What is counted of each hour beside its summaries.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def rolled_up(
     requests = _requests(store, seen, spans, names or {}, refusals)
     former = _former(store, seen, requests, scores)
     hours = pl.concat([requests["at"], former["at"]]).drop_nulls().dt.truncate("1h").unique()
-    found = _hours(store, seen, requests, hours.sort())
+    found = _hours(store, seen, requests, hours.sort(), objectives)
     for table, rows in (("traffic", requests), ("hourly", found)):
         store.append(table, rows.with_columns(attempt=pl.lit(attempt)))
     return {"traffic": requests.height, "hourly": found.height}
@@ -114,8 +119,9 @@ def _former(
 
 
 def _hours(
-    store: Store, seen: Sequence[str], requests: pl.DataFrame, hours: pl.Series
-) -> pl.DataFrame:
+    store: Store, seen: Sequence[str], requests: pl.DataFrame, hours: pl.Series,
+    objectives: Sequence[Objective],
+) -> pl.DataFrame:  # fmt: skip
     """The summaries of these hours: all their requests, the new ones in place of the old."""
     if not hours.len():
         return empty("hourly")
@@ -134,10 +140,12 @@ def _hours(
         whole.lazy().select("trace_id"), on="trace_id", how="semi"
     )
     scores = scores.sort("nth").unique(["trace_id", "metric"], keep="last").collect()
-    found = hourly_of(whole.lazy(), scores.drop("attempt", "nth").lazy(), SLICES)
+    scores = scores.drop("attempt", "nth")
+    found = hourly_of(whole.lazy(), scores.lazy(), SLICES)
     known = _of(store, "hourly", seen, ("hour", low, high)).filter(
-        pl.col("hour").is_in(hours.implode())
+        pl.col("hour").is_in(hours.implode()), ~OF_OBJECTIVE
     )
     gone = known.select(KEY).unique().collect().join(found, on=list(KEY), how="anti")
     zero = gone.with_columns(n=pl.lit(0), evaluated=pl.lit(0))
-    return pl.concat([found, conform(zero, "hourly")])
+    counts = summarised(whole, scores, objectives, hours)
+    return pl.concat([found, *(conform(rows, "hourly") for rows in (zero, counts))])

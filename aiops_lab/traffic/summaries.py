@@ -40,6 +40,9 @@ DIMENSION = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
 GAMMA = 1.01 / 0.99
 LARGEST = 1e15
 """A score or a sampling weight beyond that, or none at all, is missing."""
+OBJECTIVE = "objective:"
+"""Metrics that `traffic.counts` keeps among the summaries: objectives, by what they count."""
+OF_OBJECTIVE = pl.col("metric").str.contains(f"^{OBJECTIVE}[0-9a-f]{{12}}$")
 LABELS, LABEL = "labels", "label of "
 """Strata of a score that is a label: all its labels, and one of them."""
 MOST_LABELS = 12
@@ -254,7 +257,7 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
     given = nw.col("sampling_weight")
     weight = nw.when((given > 0) & (given < LARGEST)).then(given).otherwise(1.0)
     measured = nw.col("metric").is_in([*RATES, *MEANS])
-    for own in CLASSES:
+    for own in (*CLASSES, OBJECTIVE):
         measured |= nw.col("metric").str.starts_with(own)
     name = nw.when(measured).then(nw.concat_str(nw.col("metric"), nw.lit(" (score)"))).otherwise(
         nw.col("metric")
@@ -354,7 +357,7 @@ def daily_of(hourly: pl.DataFrame, bins: Collection[str] | None = None) -> pl.Da
     (datetime.date(2026, 5, 1), 3, 1)
     """
     key = ["day", "metric", "slice"]
-    rows = hourly.with_columns(day=pl.col("hour").dt.date())
+    rows = hourly.filter(~OF_OBJECTIVE).with_columns(day=pl.col("hour").dt.date())
     rates = _label_rates(rows)
     rows = rows.filter(~((pl.col("stratum") == LABELS) | pl.col("stratum").str.starts_with(LABEL)))
     numbers = ["n", "events", "evaluated", "weight", "sum", "sum_squares"]

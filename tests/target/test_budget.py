@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from aiops_lab.objectives.grammar import read_criterion, read_window
 from aiops_lab.objectives.objective import (
     Criterion,
     Duration,
+    Exclusion,
     Judge,
     Objective,
     Part,
@@ -141,8 +143,9 @@ def test_what_cannot_be_computed_says_why() -> None:
     for one in (
         Objective("both", 0.9, parts=(Part(goal(name="none", filter="tenant=none")), Part(part))),
         Objective("foreign", 0.9, why="elsewhere"),
-        goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(1, "h")),
-        Objective("share", 0.9, "refusal", Criterion("ratio")), goal(filter="tenant=none"),
+        goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(7, "m")),
+        goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(1, "M")),
+        goal(filter="tenant=none"),
         Objective("other", 0.9, "unknown", Criterion(low=0)),
     ):  # fmt: skip
         found = error_budget(requests(0.01, days=1), [one])
@@ -165,3 +168,132 @@ def test_the_demos_budgets(demo: Lab) -> None:
     assert status["answers within 4 seconds"] == "ok" and len(status) == 4
     assert found.verdict.status == "fail" and "is spent" in found.verdict.headline
     assert found.objectives["spent"].is_sorted(descending=True)
+
+
+def slices(times: int, unit: str, at_least: float | None = None, **more: Any) -> Objective:
+    how = "ratio_timeslices" if at_least is None else "timeslices"
+    return goal(
+        budgeting=how, timeslice_target=at_least, timeslice_window=Duration(times, unit), **more
+    )
+
+
+@pytest.mark.parametrize(("times", "unit"), [(5, "m"), (30, "m"), (1, "h"), (6, "h"), (1, "d")])
+def test_slices_that_were_seen_whole_are_counted_exactly(times: int, unit: str) -> None:
+    rows = requests(0.1, days=4, per_day=960)
+    bad = rows.group_by_dynamic("at", every=f"{times}{unit}").agg(pl.col("refusal").mean())
+    shares = bad["refusal"].to_numpy()
+    told = row(error_budget(rows, [slices(times, unit, 0.9, target=0.8)]))
+    assert told["good_low"] == told["good"] == told["good_high"]
+    assert told["good"] == pytest.approx((shares <= 0.1 + 1e-9).mean())
+    assert told["allowed"] == pytest.approx(0.2 * len(shares))
+    told = row(error_budget(rows, [slices(times, unit)]))
+    assert told["good_low"] == pytest.approx(told["good_high"])
+    assert told["good"] == pytest.approx(1 - shares.mean())
+
+
+def test_a_quiet_slice_counts_as_much_as_a_busy_one() -> None:
+    busy = requests(0.0, days=1, per_day=2400)
+    quiet = requests(1.0, days=1, per_day=24).with_columns(
+        pl.col("at") + timedelta(days=1), trace_id=pl.format("q{}", "trace_id")
+    )  # fmt: skip
+    rows = pl.concat([busy, quiet])
+    assert row(error_budget(rows, [slices(1, "h", 0.9)]))["good"] == 0.5
+    assert row(error_budget(rows, [slices(1, "h")]))["good"] == pytest.approx(0.5)
+    assert row(error_budget(rows, [goal()]))["good"] > 0.98
+
+
+def test_a_slice_counts_when_it_is_over_and_if_it_has_answers() -> None:
+    rows = requests(0.0, days=2).filter(pl.col("at").dt.hour() < 18)  # none in the evening
+    found = error_budget(rows, [slices(1, "d", 0.9)], at=START + timedelta(days=1, hours=18))
+    assert row(found)["allowed"] == pytest.approx(0.05)
+    assert row(error_budget(rows, [slices(6, "h", 0.9)]))["allowed"] == pytest.approx(0.3)
+    early = error_budget(rows, [slices(1, "d", 0.9)], at=START + timedelta(hours=18))
+    assert row(early)["status"] == "inconclusive" and row(early)["why"] == "there are no answers"
+
+
+def test_a_slice_of_which_no_answer_was_evaluated_is_missing() -> None:
+    rows = requests(0.0, days=4)
+    scores = rows.filter(pl.col("at").dt.hour() != 3).select(
+        "trace_id", metric=pl.lit("kind"), value=pl.lit(1.0), label=pl.lit(None, pl.String),
+        sampling_weight=pl.lit(24 / 23),
+    )  # fmt: skip
+    length = {"timeslice_window": Duration(1, "h")}
+    kind = Objective("kind", 0.95, "kind", read_criterion(">= 0.5"), **length)
+    for how, target in (("timeslices", 0.9), ("ratio_timeslices", None)):
+        one = replace(kind, budgeting=how, timeslice_target=target)  # type: ignore[arg-type]
+        told = row(error_budget((rows, scores), [one]))
+        assert (told["good_low"], told["good_high"]) == pytest.approx((1 - 1 / 24, 1))
+        every = scores.with_columns(sampling_weight=1.0)  # it is not about the others
+        told = row(error_budget((rows, every), [one]))
+        assert (told["good_low"], told["good_high"]) == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize("how", ["timeslices", "ratio_timeslices"])
+@pytest.mark.parametrize("judge", [None, Judge(360, 400, 485, 500)])
+def test_an_interval_of_slices_holds_what_they_are(how: str, judge: Judge | None) -> None:
+    rows = requests(0.02, days=14, per_day=2400)
+    hours = rows.group_by_dynamic("at", every="1h").agg(pl.col("refusal").mean())["refusal"]
+    random = np.random.default_rng(5)
+    kept = rows.filter(pl.Series(random.random(rows.height) < 0.5))
+    flags = kept["refusal"].to_numpy()
+    if judge is not None:
+        flags = np.where(flags, random.random(flags.size) < 0.9, random.random(flags.size) < 0.03)
+    scores = kept.select(
+        "trace_id", metric=pl.lit("kind"), value=1.0 - pl.Series(flags).cast(pl.Float64),
+        label=pl.lit(None, pl.String), sampling_weight=pl.lit(2.0),
+    )  # fmt: skip
+    one = Objective(
+        "kind", 0.9, "kind", read_criterion(">= 0.5"), judge=judge, budgeting=how,  # type: ignore[arg-type]
+        timeslice_window=Duration(1, "h"), timeslice_target=0.95 if how == "timeslices" else None,
+    )  # fmt: skip
+    told = row(error_budget((rows, scores), [one]))
+    bad = (hours > 0.05 + 1e-9).mean() if how == "timeslices" else hours.mean()
+    assert told["good_low"] < 1 - bad < told["good_high"]  # pyright: ignore[reportOperatorIssue]
+    assert told["high"] - told["low"] > 0
+
+
+def test_shares_of_good_are_added_up() -> None:
+    shares = np.random.default_rng(1).beta(9, 1, 2800)
+    rows = requests(0.0).with_columns(grounded=pl.Series(shares))
+    share = Objective("share", 0.8, "grounded", Criterion("ratio"))
+    told = row(error_budget(rows, [share]))
+    assert [told[end] for end in ("good_low", "good", "good_high")] == pytest.approx(
+        [shares.mean()] * 3
+    )
+    kept = rows.with_columns(pl.when(pl.int_range(pl.len()) % 10 == 0).then("grounded"))
+    scores = kept.drop_nulls("grounded").select(
+        "trace_id", metric=pl.lit("share"), value="grounded", label=pl.lit(None, pl.String),
+        sampling_weight=pl.lit(10.0),
+    )  # fmt: skip
+    told = row(error_budget((rows, scores), [replace(share, metric="share")]))
+    assert told["good_low"] < shares.mean() < told["good_high"] < told["good_low"] + 0.1
+
+
+def test_a_judge_of_few_labels_cannot_tell_and_says_how_many_would_do() -> None:
+    rows = requests(0.5)
+    found = error_budget(rows, [goal(judge=Judge(38, 40, 485, 500))])
+    told = row(found)
+    assert told["low"] > 1 and told["status"] == found.verdict.status == "inconclusive"
+    assert "label 10 more bad ones" in found.verdict.next_step
+    few = error_budget(rows, [goal(judge=Judge(38, 40, 20, 20))])
+    assert "label 10 more bad and 30 more good ones" in row(few)["why"]
+    enough = error_budget(rows, [goal(judge=Judge(48, 50, 485, 500))])
+    assert row(enough)["status"] == "fail"
+    both = composed(Objective("both", 0.0), [Part(goal(judge=Judge(38, 40, 485, 500)))])
+    assert "label 10 more" in row(error_budget(rows, [both]))["why"]
+
+
+def test_excluded_hours_do_not_count_at_all() -> None:
+    rows = requests(0.02, days=10)
+    fault = (pl.col("at") >= START + timedelta(days=3)) & (pl.col("at") < START + timedelta(days=4))
+    spoilt = rows.with_columns(refusal=pl.col("refusal") | fault)
+    begin, end = (START + timedelta(days=3, minutes=m) for m in (30, 23 * 60 + 10))
+    clean = goal(exclusions=(Exclusion(begin, end, "load test"),))
+    told, without = (
+        row(error_budget(some, [one]))
+        for some, one in ((spoilt, clean), (rows.filter(~fault), goal()))
+    )
+    assert told["excluded"] == 100 and without["excluded"] == 0
+    assert {**told, "excluded": 0} == without
+    hourly = slices(1, "h", 0.9, exclusions=clean.exclusions)
+    assert row(error_budget(spoilt, [hourly]))["allowed"] == pytest.approx(0.05 * 216)

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from aiops_lab import Lab, summarise
 from aiops_lab.errors import LabError
 from aiops_lab.tables import conform
-from aiops_lab.traffic.summaries import GAMMA, KEY, daily_of, hourly_of, quantile
+from aiops_lab.traffic.summaries import GAMMA, KEY, OF_OBJECTIVE, daily_of, hourly_of, quantile
 
 
 def traffic(count: int, seed: int = 0) -> pl.DataFrame:
@@ -113,7 +113,7 @@ def test_duckdb_reads_what_a_lab_shows(demo: Lab) -> None:
     duckdb = pytest.importorskip("duckdb")
     held = duckdb.connect()
     found = hourly_of(*(demo.relation(n, "duckdb", held) for n in ("traffic", "evaluations")))
-    shown = demo.table("hourly").filter(pl.col("evaluated") > 0).sort(KEY)
+    shown = demo.table("hourly").filter(pl.col("evaluated") > 0, ~OF_OBJECTIVE).sort(KEY)
     assert_frame_equal(found, shown, rel_tol=1e-9)
 
 
@@ -149,8 +149,11 @@ def test_classes_of_defects_are_shares_of_what_was_looked_at_and_of_the_whole_on
 
 def test_a_score_called_as_a_figure_of_ours_is_told_apart() -> None:
     rows = traffic(50).with_columns(yaml_valid=pl.lit(False), yaml_defect=pl.lit("tabs"))
-    names = pl.DataFrame({"metric": ["yaml_defect", "yaml_defect: tabs", "refusal"]})
+    forgery = "objective:0123456789ab"
+    names = pl.DataFrame({"metric": ["yaml_defect", "yaml_defect: tabs", "refusal", forgery]})
     forged = rows.select("trace_id", label=pl.lit("tabs")).join(names, how="cross")
-    days = daily_of(hourly_of(rows, conform(forged, "evaluations")))
+    hours = hourly_of(rows, conform(forged, "evaluations"))
+    assert not hours.filter(OF_OBJECTIVE).height
+    days = daily_of(hours)
     assert not days.select("day", "metric", "slice").is_duplicated().any()
     assert days.filter(metric="yaml_defect: tabs", slice="all")["events"].sum() == 50

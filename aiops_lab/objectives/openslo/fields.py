@@ -37,7 +37,8 @@ SHAPES = {
         "metric": "metricSource!",
         "metricSource": "metricSourceRef type spec",
         "condition": "kind op! threshold! lookbackWindow! alertAfter",
-        "aiops-lab spec": "metric! good bad range filter sampling judge",
+        "aiops-lab spec": "metric! good bad range filter sampling judge exclude",
+        "exclusion": "from! until! reason!",
         "judge": "true_positives! positives! true_negatives! negatives!",
         "reference to an AlertPolicy": "alertPolicyRef!",
         "reference to an AlertCondition": "conditionRef!",
@@ -46,7 +47,7 @@ SHAPES = {
 }
 KINDS = ("Service", "SLO", "SLI", "DataSource", "AlertPolicy", "AlertCondition",
          "AlertNotificationTarget")  # fmt: skip
-OWN = ("aiops-lab spec", "judge")
+OWN = ("aiops-lab spec", "judge", "exclusion")
 """Shapes of ours: whatever is unknown in them is a mistake."""
 EVERYWHERE = {key.rstrip("!") for keys in SHAPES.values() for key in keys}
 OPERATORS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<"}

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from aiops_lab.objectives.grammar import (
     read_criterion,
+    read_exclusion,
     read_filter,
     read_judge,
     read_sampling,
     shown,
     turned,
 )
-from aiops_lab.objectives.objective import Criterion, Judge
+from aiops_lab.objectives.objective import Criterion, Exclusion, Judge
 from aiops_lab.objectives.openslo.documents import Value
 from aiops_lab.objectives.openslo.fields import Fields, Reading, plain
 
@@ -30,6 +31,7 @@ class Indicator:
     sampling: float = 1.0
     judge: Judge | None = None
     why: str = ""
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 def indicator_of(reading: Reading, value: Value) -> Indicator | None:
@@ -131,4 +133,12 @@ def _ours(reading: Reading, value: Value, threshold: bool, whole: bool) -> Indic
     metric = reading.text(fields, "metric")
     if metric is None:
         return None
-    return Indicator(threshold, metric, criterion, part, sampling, judge)
+    left_out = (_exclusion(reading, item) for item in reading.items(fields, "exclude"))
+    exclusions = tuple(each for each in left_out if each)
+    return Indicator(threshold, metric, criterion, part, sampling, judge, exclusions=exclusions)
+
+
+def _exclusion(reading: Reading, value: Value) -> Exclusion | None:
+    fields = reading.fields(value, "exclusion")
+    given = [plain(fields[key]) for key in ("from", "until", "reason") if key in fields]
+    return reading.read(value, read_exclusion, *given) if len(given) == 3 else None

@@ -183,8 +183,8 @@ def _objective(
     return replace(
         common, target=target, metric=indicator.metric, criterion=criterion, display=display,
         filter=indicator.filter, sampling=indicator.sampling, judge=indicator.judge,
-        why=indicator.why, timeslice_target=slices[0], timeslice_window=slices[1],
-        place=f"{value.file}:{value.line}",
+        exclusions=indicator.exclusions, why=indicator.why, timeslice_target=slices[0],
+        timeslice_window=slices[1], place=f"{value.file}:{value.line}",
     )  # fmt: skip
 
 
