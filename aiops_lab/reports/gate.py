@@ -74,8 +74,9 @@ def _line(row: dict[str, Any]) -> str:
     share = row["share"]
     by_ratio = "ratio" in row["scale"]
     ends = interval(row["low"], row["high"], share=share, digits=3 if by_ratio else 2)
-    if row["scale"] == "budget" and row["value"] is not None:
-        value, ends, limit = inert(spent(row)), "", percent(row["limit"])
+    if row["scale"] == "budget":
+        value, limit = inert(spent(row)), percent(row["limit"])
+        ends = ""
     elif by_ratio:
         value, limit = times(row["value"]), times(row["limit"])
     elif row["scale"] == "difference":

@@ -121,7 +121,8 @@ def release_gate(
 
     A rule is ok when its one-sided 5 % bound clears the limit, fails by the opposite test (Holm
     over all deciding rules), and is inconclusive else. Every rule of role gate or guardrail must
-    be ok; one that fails fails the gate. A gate that evaluated nothing never passes.
+    be ok; one that fails fails the gate. A gate that evaluated nothing never passes. With
+    `max_budget_share` what the change spends of each error budget is a rule too.
 
     Parameters
     ----------

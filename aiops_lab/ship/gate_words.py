@@ -22,7 +22,7 @@ Row = dict[str, Any]
 def name(row: Row) -> str:
     """The metric of a rule for people, with its quantile; of a budget, the budget."""
     if row["scale"] == "budget":
-        return short_name(row["rule"])
+        return f"the {short_name(row['rule'])}"
     cap = row["rule"].endswith(" cap") and row["metric"] in USED
     label = USED[row["metric"]].label if cap else row["metric"]
     quantile = row["rule"].removesuffix(" cap").rpartition("_p")[2]
@@ -51,6 +51,8 @@ def told(row: Row) -> str:
 
 def spent(row: Row) -> str:
     """What a change spends of a budget."""
+    if row["value"] is None:
+        return "not known"
     goal = row["rule"].removeprefix("budget of ")
     return spends(goal, row["value"], row["low"], row["high"])
 

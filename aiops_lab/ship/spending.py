@@ -13,7 +13,7 @@ from aiops_lab.ship.per_answer import per_answer
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import LEVEL, Sides, Tested
 from aiops_lab.target.cost import ChangeCost, cost_of, not_computed
-from aiops_lab.wording import listing, short_name
+from aiops_lab.wording import short_name
 
 Found = list[tuple[Rule, Sides, Tested]]
 NOTHING = np.empty(0)
@@ -36,7 +36,7 @@ def budget_rules(
         answers = per_answer(data, str(goal.metric), cluster)
         sides = answers.drop_nulls("label" if _labelled(goal) else "value")["side"]
         if sides.n_unique() < 2:
-            left.append(f"{short_name(goal.name)} has no {goal.metric} in both runs")
+            left.append(f"{short_name(goal.name)} is not asked: no {goal.metric} in both runs")
             continue
         cost = cost_of(answers, goal, traffic, level=LEVEL, exact=True)
         rule = Rule(
@@ -44,11 +44,13 @@ def budget_rules(
             budget=goal.budget,
         )  # fmt: skip
         found.append((rule, NO_SIDES, _tested(cost, goal, limit)))
+        if cost.settings["unasked"] and cost.rise:
+            left.append(f"{short_name(goal.name)}: {cost.settings['notes'][0]}")
     if not found:
         rule = Rule("budgets", "budgets", "budget", -1, limit, "guardrail")
         note = "no objective applies, and max_budget_share asks for one"
         found.append((rule, NO_SIDES, Tested(0, note=note, method=note)))
-    told = f"no budget is asked of: {listing(left)}" if left else "every objective has its rule"
+    told = "; ".join(left) or "every objective has its rule"
     return found, ("budgets", "warn" if left else "ok", told)
 
 
@@ -62,11 +64,8 @@ def _tested(cost: ChangeCost, goal: Objective, limit: float) -> Tested:
         n = int(cost.by["n"].sum())
         return Tested(n, note=str(cost.settings["why"]), method=str(cost.settings["why"]))
     rise, moved = cost.rise, cost.rise.moves
-    by = cost.settings["by"]
-    method = moved.summary(LEVEL).method
+    method = "; ".join([moved.summary(LEVEL).method, *cost.settings["notes"]])
     plain = rise.judge is None and moved.kind in ("binary", "alike")
-    if by:
-        method += f", weighted by {by}" if "weighted" not in method else f" by {by}"
     return Tested(
         n=moved.n, baseline=moved.baseline, candidate=moved.candidate,
         value=cost.share, low=cost.low, high=cost.high,

@@ -154,18 +154,19 @@ def cost_of(
     """
     answers, notes = _within(answers, goal)
     pairs = _pairs(answers, goal)
+    if not pairs.height:
+        told = {"objective": goal.name, "notes": notes}
+        return _unknown(goal, told, f"no question has {goal.metric} in both runs")
     mix = _mix(pairs, traffic, goal, by)
     pairs, strata = _strata(pairs, mix)
     told = {
         "objective": goal.name, "target": goal.target, "remaining": remaining, "level": level,
         "by": mix.by, "unasked": mix.unasked, "notes": [*notes, *mix.notes],
     }  # fmt: skip
-    if not pairs.height:
-        return _unknown(goal, told, f"no question has {goal.metric} in both runs", strata)
     rise, why = _rise(pairs, strata, goal), _judge_unfit(goal)
     of = remaining / goal.budget
     if mix.unasked > MUCH:
-        why = f"{words.percent(mix.unasked)} of the traffic has another {mix.by} than any question"
+        why = mix.notes[0]
     elif not rise.moves.trusted:
         why = f"it has too few clusters or questions: {rise.moves.summary().method}"
     if why:
@@ -226,13 +227,14 @@ def _mix(pairs: pl.DataFrame, traffic: Any, goal: Objective, by: str | None) -> 
         told = ", ".join(shared) or "nothing"
         raise BadSettings(f"traffic and questions do not both have {by!r}; both have {told}")
     requests = _recent(requests, columns, goal.filter)
-    for name in [by] if by else shared:
-        mix = _weights(pairs, requests, name)
-        if mix is not None and (by or _differs(pairs, mix)):
-            return mix
-    if not shared:
-        return Mix(notes=("not weighted: questions and traffic share no dimension",))
-    return Mix(notes=("not weighted: the questions have the mix of the traffic",))
+    mixes = (_weights(pairs, requests, name) for name in ([by] if by else shared))
+    found = [mix for mix in mixes if mix is not None]
+    if use := next((mix for mix in found if by or _differs(pairs, mix)), None):
+        return use
+    why = "questions and recent traffic share no dimension"
+    if found:
+        why = "the questions have the mix of the traffic"
+    return Mix(notes=(f"not weighted: {why}",))
 
 
 def _recent(requests: Any, columns: list[str], where: str | None) -> Any:
@@ -250,14 +252,16 @@ def _weights(pairs: pl.DataFrame, requests: Any, name: str) -> Mix | None:
     """The mix by one dimension; None where no request has a value of it."""
     counts = requests.group_by(name).agg(nw.len().alias("n")).collect("polars").to_native()
     counts = counts.select(pl.col(name).cast(pl.String), "n").sort(name, nulls_last=True)
-    total, asked = counts["n"].sum(), set(pairs[name].drop_nulls())
-    if not total or not counts[name].count() or not asked:
+    told, asked = counts.drop_nulls(), set(pairs[name].drop_nulls())
+    there = {value: n for value, n in told.iter_rows() if value in asked}
+    if not there:
         return None
-    there = {value: n for value, n in counts.iter_rows() if value in asked}
-    known, notes = sum(there.values()), []
+    known, total, notes = sum(there.values()), told["n"].sum(), []
     if unasked := 1 - known / total:
-        lost = [words.named(v) for v in counts[name] if v not in asked]
-        notes.append(words.unasked(unasked, name, lost))
+        notes.append(words.unasked(unasked, name, [v for v in told[name] if v not in asked]))
+    if blank := counts["n"].sum() - total:
+        share = words.percent(blank / (blank + total))
+        notes.append(f"{share} of the traffic tells no {name}: taken to have the mix of the rest")
     if lone := pairs.height - sum(value in there for value in pairs[name]):
         notes.append(f"{lone} of {pairs.height} questions have a {name} that no request has")
     weights = {value: n / known for value, n in there.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from aiops_lab.objectives.objective import Objective
@@ -63,21 +63,18 @@ def spends(name: str, share: float | None, low: float | None, high: float | None
     return f"spends {percent(share)} {what} {between(low, high)}"
 
 
-def named(value: Any) -> str:
-    """A value of a dimension; none where the traffic does not say."""
-    return "none" if value is None else short_name(str(value))
-
-
-def unasked(share: float, by: str, values: Sequence[str]) -> str:
+def unasked(share: float, by: str, values: Iterable[str]) -> str:
     """What part of the traffic no question is about."""
-    return f"{percent(share)} of the traffic has no question ({by} {listing(values)})"
+    return (
+        f"{percent(share)} of the traffic has no question ({by} {listing(map(short_name, values))})"
+    )
 
 
 def unknown(goal: Objective, why: str) -> Verdict:
     """The verdict where nothing can be told."""
     step = "Mend that, and compare the runs again."
-    if "of the traffic" in why:
-        step = "Ask questions of that part of the traffic too."
+    if "has no question" in why:
+        step = "Ask questions of that part of the traffic too, or weight by another column."
     headline = f"Cannot tell what this change costs of the budget of {short(goal)}: {why}."
     return Verdict("inconclusive", headline, (_evidence(goal, (None, None, None), "inconclusive"),),
                    step)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aiops_lab import Lab, release_gate
+from aiops_lab import Lab, plan_gate, release_gate
 from aiops_lab.errors import BadSettings
 from aiops_lab.reports.gate import to_junit, to_markdown
 from aiops_lab.settings import Settings
@@ -70,7 +70,7 @@ def test_an_objective_without_figures_is_said_and_none_at_all_decides_nothing() 
     found = gate(0, asked(0.25, SLO, other))
     assert found.verdict.status == "ok" and found.rules.height == 1
     [told] = found.preflight.filter(check="budgets")["detail"]
-    assert "kind has no tone_of_voice in both runs" in told
+    assert "kind is not asked: no tone_of_voice in both runs" in told
     assert "kind" in to_markdown(found)
     none = gate(0, asked(0.25, other))
     assert none.verdict.status == "inconclusive"
@@ -90,6 +90,19 @@ def test_a_budget_stands_beside_other_rules() -> None:
     assert found.rules["status"].to_list() == ["ok", "fail"] and found.verdict.status == "fail"
     assert left_out(found) == {"budget of grounded answers": "a share of an error budget"}
     assert operating_curve(found, replicates=50).height
+
+
+def test_a_plan_says_how_many_questions_a_budget_takes() -> None:
+    few, many = (
+        plan_gate(table(bad, n), baseline="a", candidate="b", policy=asked())
+        for bad, n in ((1, 200), (10, 2000))
+    )
+    assert few.rules["perfect"].to_list() == [239] and few.verdict.status == "fail"
+    assert "Ask 239 questions" in few.verdict.next_step
+    assert many.rules["status"].to_list() == ["ok"] and many.rules["planned"][0] <= 2000
+    more = plan_gate(table(20, 600), baseline="a", candidate="b", policy=asked())
+    assert more.verdict.status == "inconclusive" and more.rules["planned"][0] > 600
+    assert "budget of grounded answers" in more.verdict.headline
 
 
 def test_a_raised_or_removed_limit_is_a_loosened_policy() -> None:
@@ -114,5 +127,6 @@ def test_the_objectives_are_the_labs_where_the_policy_has_none(demo: Lab) -> Non
     assert "budget of answers within 4 seconds" in rules
     assert "budget of answers, not refusals" in rules
     assert (
-        "grounded answers has no grounded" in found.preflight.filter(check="budgets")["detail"][0]
+        "grounded answers is not asked: no grounded"
+        in found.preflight.filter(check="budgets")["detail"][0]
     )

@@ -88,6 +88,21 @@ def test_questions_are_weighted_to_the_mix_of_the_traffic() -> None:
         change_cost(asked, goal(), by="language")
 
 
+@pytest.mark.parametrize("library", ["pandas", "duckdb", "naive"])
+def test_the_traffic_may_be_of_any_library(library: str) -> None:
+    given: Any = traffic(de=900, en=100)
+    asked = runs({"de": (500, 10, 0), "en": (500, 0, 0)})
+    if library == "pandas":
+        given = given.to_pandas()
+    elif library == "duckdb":
+        given = pytest.importorskip("duckdb").sql("select * from given")
+    else:
+        given = given.with_columns(pl.col("at").dt.replace_time_zone(None)).lazy()
+    assert change_cost(asked, goal(), given).share == pytest.approx(0.9)
+    empty = change_cost(asked, goal(), traffic(de=900, en=100).clear())
+    assert "share no dimension" in empty.settings["notes"][0] and empty.share is not None
+
+
 def test_only_the_traffic_of_28_days_counts() -> None:
     old = traffic(de=9000, en=1000).with_columns(pl.col("at") - timedelta(days=60))
     found = change_cost(
@@ -104,9 +119,11 @@ def test_traffic_without_questions_is_said_and_of_much_nothing_is() -> None:
     assert "that alone spends 100 %" in some.verdict.next_step
     much = change_cost(asked, goal(), traffic(de=500, en=400, fr=100))
     assert much.share is None and much.verdict.status == "inconclusive"
-    assert "10 % of the traffic has another language" in much.verdict.headline
+    assert "10 % of the traffic has no question (language fr)" in much.verdict.headline
     blank = traffic(de=900, en=50).vstack(traffic(x=50).with_columns(language=None))
-    assert change_cost(asked, goal(), blank).settings["unasked"] == pytest.approx(0.05)
+    told = change_cost(asked, goal(), blank)
+    assert told.settings["unasked"] == 0 and told.by["weight"][0] == pytest.approx(900 / 950)
+    assert "5 % of the traffic tells no language" in told.settings["notes"][0]
     lone = change_cost(asked, goal(), traffic(de=1000))
     assert lone.by["n"].sum() == 500 and "500 of 1000 questions" in lone.settings["notes"][0]
 
