@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aiops_lab.ship.retrieval.traced import traced_hits
     from aiops_lab.ship.retrieval.writer import retriever_or_writer
     from aiops_lab.target.budget import Budget, error_budget
+    from aiops_lab.target.cost import ChangeCost, change_cost
     from aiops_lab.traffic.summaries import summarise
     from aiops_lab.verdict import Evidence, Verdict, together
     from aiops_lab.watch.behaviour import Behaviour, watch_behaviour
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Behaviour",
     "Budget",
+    "ChangeCost",
     "Comparison",
     "DecisionShifts",
     "Evidence",
@@ -57,6 +59,7 @@ __all__ = [
     "Shifts",
     "Verdict",
     "attribute_decisions",
+    "change_cost",
     "changed_texts",
     "compare_runs",
     "demo_lab",
@@ -95,6 +98,7 @@ __all__ = [
 _HOMES = {
     "Behaviour": "watch.behaviour",
     "Budget": "target.budget",
+    "ChangeCost": "target.cost",
     "Comparison": "ship.compare",
     "DecisionShifts": "watch.routing.monitor",
     "Evidence": "verdict",
@@ -108,6 +112,7 @@ _HOMES = {
     "Shifts": "watch.shifts",
     "Verdict": "verdict",
     "attribute_decisions": "watch.routing.attributions",
+    "change_cost": "target.cost",
     "changed_texts": "watch.texts",
     "charts": "charts",
     "compare_runs": "ship.compare",

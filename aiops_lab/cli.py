@@ -319,7 +319,7 @@ def gate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide on a release by the policy in lab.toml ([gate.metrics.NAME], [gate.caps]).
+    """Decide on a release by the policy in lab.toml ([gate.metrics.NAME], [gate.caps], [gate]).
 
     A rule is ok when its one-sided 5 % bound clears the limit, fails when that can be shown, and
     is inconclusive else; then the answer says what would settle it. A run is named by its id, a

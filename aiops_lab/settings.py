@@ -45,6 +45,8 @@ TEMPLATE = """\
 # tokens = "+20%"            # ratio of geometric means; also cost, latency, tokens_out, characters
 # latency_p95 = "+10%"       # a quantile; a plain number is a limit in its own unit
 # refusal = 0.05             # a rate; "+2 points" allows a rise; also error, invalid_json, tone
+# [gate]
+# max_budget_share = 0.25    # of the error budget of each [[slo]] a change may spend so much
 
 # Reports on a schedule; cron, a timer or CI calls "aiops-lab report --due" (docs/scheduling.md).
 # [[reports]]
@@ -183,8 +185,12 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     caps: dict[str, float | str] = {}
     cluster: str | None = None
     inconclusive: str = "inconclusive"
+    max_budget_share: float | None = None
 
     def __post_init__(self) -> None:
+        share = self.max_budget_share
+        if share is not None and not 0 < share < float("inf"):
+            raise ValueError(f"max_budget_share is a share of a budget above 0, not {share:g}")
         if self.inconclusive not in ("inconclusive", "fail"):
             raise ValueError('inconclusive counts as "inconclusive" or as "fail"')
 

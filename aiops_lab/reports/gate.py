@@ -8,7 +8,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from aiops_lab.ship.gate import Gate
-from aiops_lab.ship.gate_words import told
+from aiops_lab.ship.gate_words import spent, told
+from aiops_lab.target.cost_words import percent
 from aiops_lab.verdict import SIGNS
 from aiops_lab.wording import change, figure, interval, times, visible
 
@@ -73,7 +74,10 @@ def _line(row: dict[str, Any]) -> str:
     share = row["share"]
     by_ratio = "ratio" in row["scale"]
     ends = interval(row["low"], row["high"], share=share, digits=3 if by_ratio else 2)
-    if by_ratio:
+    if row["scale"] == "budget":
+        value, limit = inert(spent(row)), percent(row["limit"])
+        ends = ""
+    elif by_ratio:
         value, limit = times(row["value"]), times(row["limit"])
     elif row["scale"] == "difference":
         value, limit = (change(row[key], share=share) for key in ("value", "limit"))
@@ -81,7 +85,7 @@ def _line(row: dict[str, Any]) -> str:
         value, limit = (figure(row[key], share=share) for key in ("value", "limit"))
     name = inert(row["rule"]) + (" (info)" if row["role"] == "info" else "")
     sides = (figure(row[side], share=share) for side in ("baseline", "candidate"))
-    cells = [name, *sides, f"{value} {ends}", limit, f"{row['n']:,}"]
+    cells = [name, *sides, f"{value} {ends}".strip(), limit, f"{row['n']:,}"]
     return "| " + " | ".join([*cells, f"{SIGNS[row['status']]} {row['status']}"]) + " |"
 
 

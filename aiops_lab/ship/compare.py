@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -27,6 +27,7 @@ from aiops_lab.ship.pairs import (
     questions,
     unmatched,
 )
+from aiops_lab.ship.per_answer import per_answer
 from aiops_lab.ship.preflight import preflight
 from aiops_lab.stats.multiple import benjamini_hochberg, holm
 from aiops_lab.verdict import Verdict
@@ -115,6 +116,13 @@ class Comparison(Result):
     changes: pl.DataFrame
     runs: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
+    evals: Evals | None = field(default=None, repr=False, compare=False)
+
+    def per_answer(self, metric: str) -> pl.DataFrame:
+        """Both runs answer by answer; see `aiops_lab.ship.per_answer`."""
+        if self.evals is None or len(self.evals.run_ids) != 2:
+            raise BadSettings("what a change costs is told of one candidate: compare that alone")
+        return per_answer(self.evals, metric, self.settings["cluster"])
 
     def of(self, candidate_run: str) -> dict[str, pl.DataFrame]:
         """The frames of one candidate."""
@@ -220,6 +228,7 @@ def compare_runs(
             "margin": margin,
             **data.origin,
         },
+        evals=replace(data, samples=data.samples.drop("input", "target")),
     )
 
 

@@ -18,9 +18,18 @@ from aiops_lab.ship.behaviour import USED, measured
 from aiops_lab.ship.compare import Comparison, compare_runs
 from aiops_lab.ship.judge import Labels
 from aiops_lab.ship.pairs import columns, paired, questions
-from aiops_lab.ship.policy import Rule, loosened, plain, policy_digest, read_policy, rules_of
+from aiops_lab.ship.policy import (
+    Rule,
+    loosened,
+    plain,
+    policy_digest,
+    read_policy,
+    read_promises,
+    rules_of,
+)
 from aiops_lab.ship.preflight import preflight
 from aiops_lab.ship.rules import ALPHA, Sides, Tested, tested
+from aiops_lab.ship.spending import budget_rules
 from aiops_lab.stats.multiple import holm
 from aiops_lab.verdict import Evidence, Status, Verdict
 
@@ -71,8 +80,9 @@ class Gate(Result):
         The answer: ok, fail or inconclusive.
     rules
         A row a rule: rule, metric, role, `scale` (what value, interval and limit are of: the
-        difference, the candidate's mean or quantile, a ratio), both means, difference, value with
-        its 90 % interval, limit, n, status, `settle` (what would settle it), `shown`
+        difference, the candidate's mean or quantile, a ratio, a share of an error budget), both
+        means, difference, value with its 90 % interval, limit, n, status, `settle` (what would
+        settle it), `shown`
         (better, equivalent within the margin, or neither), p_ok, p_fail and
         p_fail_adjusted (Holm over the deciding rules), method.
     preflight
@@ -93,8 +103,10 @@ class Gate(Result):
     tested: tuple[tuple[Rule, Sides], ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return {"schema": "aiops-lab/gate", "schema_version": VERSION, **super().to_dict()}
+        """Plain data, ready for JSON; beside each rule's figures what they say in words."""
+        plain = super().to_dict()
+        rules = [row | {"told": words.told(row)} for row in plain["rules"]]
+        return {"schema": "aiops-lab/gate", "schema_version": VERSION, **plain, "rules": rules}
 
 
 def release_gate(
@@ -109,7 +121,8 @@ def release_gate(
 
     A rule is ok when its one-sided 5 % bound clears the limit, fails by the opposite test (Holm
     over all deciding rules), and is inconclusive else. Every rule of role gate or guardrail must
-    be ok; one that fails fails the gate. A gate that evaluated nothing never passes.
+    be ok; one that fails fails the gate. A gate that evaluated nothing never passes. With
+    `max_budget_share` what the change spends of each error budget is a rule too.
 
     Parameters
     ----------
@@ -142,7 +155,8 @@ def release_gate(
     >>> release_gate(table, baseline="a", candidate="b", policy=policy).verdict.status
     'ok'
     """
-    given = read_policy(policy, getattr(lab, "settings", None) or Settings())
+    settings = getattr(lab, "settings", None) or Settings()
+    given = read_policy(policy, settings)
     data = evals(lab, baseline, candidate)
     base_run, cand_run = data.run_ids
     asked = rules_of(given, data.better)
@@ -154,7 +168,12 @@ def release_gate(
         whole, checks = None, preflight(data, base_run, cand_run)
     sides = sides_of(data, asked, given.cluster)
     found = [(rule, sides[rule.name], _whole(rule, sides[rule.name], data)) for rule in asked]
-    checks = _checked(checks, data, asked, given, policy_before)
+    if given.max_budget_share is not None:
+        goals, traffic = read_promises(policy, settings), lab if hasattr(lab, "relations") else None
+        budgets, check = budget_rules(data, goals, given.max_budget_share, traffic, given.cluster)
+        found += budgets
+        checks = checks.vstack(pl.DataFrame([check], schema=checks.schema, orient="row"))
+    checks = _checked(checks, data, [rule for rule, _, _ in found], given, policy_before)
     blocked = _blocked(checks)
     rows = _decided(found, _price(whole), blocked, _there(data))
     rules = pl.DataFrame(rows, schema=ROW)

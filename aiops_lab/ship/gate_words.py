@@ -13,13 +13,16 @@ from aiops_lab.ship.behaviour import USED
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import ALPHA, Tested
 from aiops_lab.stats.power import questions_needed
-from aiops_lab.wording import change, figure, interval, listing, times
+from aiops_lab.target.cost_words import percent, spends
+from aiops_lab.wording import change, figure, interval, listing, short_name, times
 
 Row = dict[str, Any]
 
 
 def name(row: Row) -> str:
-    """The metric of a rule for people, with its quantile."""
+    """The metric of a rule for people, with its quantile; of a budget, the budget."""
+    if row["scale"] == "budget":
+        return f"the {short_name(row['rule'])}"
     cap = row["rule"].endswith(" cap") and row["metric"] in USED
     label = USED[row["metric"]].label if cap else row["metric"]
     quantile = row["rule"].removesuffix(" cap").rpartition("_p")[2]
@@ -40,8 +43,18 @@ def told(row: Row) -> str:
         case "ratio" | "quantile ratio":
             around = interval(row["low"], row["high"], digits=3)
             return f"{times(row['value'])} {around} the baseline's, limit {times(limit)}"
+        case "budget":
+            return f"the change {spent(row)}, limit {_limit(row)}"
     around = interval(row["low"], row["high"], share=share, digits=3)
     return f"{figure(row['value'], share=share)} {around}, limit {_limit(row)}"
+
+
+def spent(row: Row) -> str:
+    """What a change spends of a budget."""
+    if row["value"] is None:
+        return "not known"
+    goal = row["rule"].removeprefix("budget of ")
+    return spends(goal, row["value"], row["low"], row["high"])
 
 
 def told_slice(row: Row) -> str:
@@ -86,6 +99,8 @@ def _limit(row: Row) -> str:
         return change(row["limit"], share=row["share"])
     if row["scale"] in ("ratio", "quantile ratio"):
         return times(row["limit"])
+    if row["scale"] == "budget":
+        return percent(row["limit"])
     return figure(row["limit"], share=row["share"])
 
 
@@ -99,7 +114,10 @@ def verdict(status: str, rows: list[Row], blocked: list[str]) -> tuple[str, str]
         return "Nothing was decided: the policy has no rule that decides.", step
     by = {s: [r for r in rows if r["status"] == s] for s in ("fail", "inconclusive", "ok")}
     if status == "fail":
-        clauses = "; ".join(f"{name(row)} {told(row)}" for row in by["fail"][:2])
+        clauses = "; ".join(
+            told(row) if row["scale"] == "budget" else f"{name(row)} {told(row)}"
+            for row in by["fail"][:2]
+        )
         more = f" and {len(by['fail']) - 2} more" if len(by["fail"]) > 2 else ""
         broken = f"{len(by['fail'])} of {len(rows)} rules {'is' if len(by['fail']) == 1 else 'are'}"
         step = "Read the questions whose score turned, mend it, and run the gate again."
@@ -158,7 +176,7 @@ def required(rule: Rule, found: Tested) -> dict[str, int | None]:
     if found.value is None or found.error is None:
         return {}
     away = {"the change seen is true": scale(found.value) - scale(rule.limit)}
-    if rule.scale in ("difference", "ratio", "quantile ratio"):
+    if rule.scale in ("difference", "ratio", "quantile ratio", "budget"):
         away = {"nothing changed": -scale(rule.limit), **away}
     return {
         what: questions_needed(found.error, found.n, far, sides=1) for what, far in away.items()
@@ -167,8 +185,9 @@ def required(rule: Rule, found: Tested) -> dict[str, int | None]:
 
 def perfect(rule: Rule) -> int | None:
     """The fewest questions with which a perfect record would pass."""
-    if rule.scale == "difference" and 0 < abs(rule.limit) < 1:
-        return math.floor(math.log(ALPHA) / math.log1p(-abs(rule.limit))) + 1
+    margin = abs(rule.limit) * (1.0 if rule.budget is None else rule.budget)
+    if rule.scale in ("difference", "budget") and 0 < margin < 1:
+        return math.floor(math.log(ALPHA) / math.log1p(-margin)) + 1
     share = rule.limit if rule.direction > 0 else 1 - rule.limit
     if rule.scale == "quantile":
         share = rule.quantile or 0.5

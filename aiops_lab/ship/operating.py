@@ -20,6 +20,7 @@ from aiops_lab.stats.score import exact_share_interval
 Floats = NDArray[np.float64]
 EFFECTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 NO_FIGURES, QUANTILE = "it has no figures and so never passes", "a quantile"
+BUDGET = "a share of an error budget"
 SURE = 0.99
 ROOM = 4_000_000
 """Values of one rule that are held at once."""
@@ -94,7 +95,11 @@ def flip_rate(gate: Gate, *, replicates: int = 4_000, seed: int = 0) -> tuple[fl
 def left_out(gate: Gate) -> dict[str, str]:
     """The rules that decide and are not simulated, and why."""
     return {
-        rule.name: QUANTILE if "quantile" in rule.scale and sides.own.size > 1 else NO_FIGURES
+        rule.name: BUDGET
+        if rule.scale == "budget"
+        else QUANTILE
+        if "quantile" in rule.scale and sides.own.size > 1
+        else NO_FIGURES
         for rule, sides in gate.tested
         if rule.decides and not simulated(rule, sides)
     }

@@ -15,8 +15,16 @@ from aiops_lab.settings import Settings
 from aiops_lab.ship.gate import sides_of
 from aiops_lab.ship.gate_words import perfect, required
 from aiops_lab.ship.operating import chances, levelled, simulated
-from aiops_lab.ship.policy import Rule, plain, policy_digest, read_policy, rules_of
+from aiops_lab.ship.policy import (
+    Rule,
+    plain,
+    policy_digest,
+    read_policy,
+    read_promises,
+    rules_of,
+)
 from aiops_lab.ship.rules import Sides, Tested, tested
+from aiops_lab.ship.spending import budget_rules
 from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import figure, listing
@@ -56,7 +64,8 @@ class Plan(Result):
     rules
         A row a rule: n questions at hand, `perfect` (the fewest with which a perfect record
         passes), `planned` (with which nothing changed passes, and a loss of two margins fails, 4
-        times in 5; of a floor: with which the score seen passes), `pass_now` (the chance to pass
+        times in 5; of a floor: with which the score seen passes, of a budget: with which nothing
+        changed passes), `pass_now` (the chance to pass
         with n when nothing changed), `cost_usd` of planned questions in the candidate, status.
     repeated
         The baseline asked again and held against itself (A/A), by its own epochs: ok, fail (with
@@ -86,7 +95,8 @@ def plan_gate(
     the baseline's own epochs, else from two runs that have nothing in common but their mean
     (which needs the most questions).
     """
-    given = read_policy(policy, getattr(lab, "settings", None) or Settings())
+    settings = getattr(lab, "settings", None) or Settings()
+    given = read_policy(policy, settings)
     names = [baseline] if candidate is None else [baseline, candidate]
     whole = evals(lab, *names)
     if len({*whole.run_ids}) < len(whole.run_ids):
@@ -100,6 +110,10 @@ def plan_gate(
     sides = repeats if variation == OWN_EPOCHS else sides
     price = _price(data)
     rows = [_row(rule, sides[rule.name], price, seed) for rule in asked]
+    if given.max_budget_share is not None:
+        goals, traffic = read_promises(policy, settings), lab if hasattr(lab, "relations") else None
+        found, _ = budget_rules(data, goals, given.max_budget_share, traffic, given.cluster)
+        rows += [_budget_row(rule, told, price) for rule, _, told in found]
     return Plan(
         verdict=_verdict([row for row in rows if row["role"] != "info"]),
         rules=pl.DataFrame(rows, schema=ROW),
@@ -188,6 +202,20 @@ def _row(rule: Rule, sides: Sides, price: float | None, seed: int) -> dict[str, 
     }
 
 
+def _budget_row(rule: Rule, found: Tested, price: float | None) -> dict[str, Any]:
+    """What a share of an error budget takes, by the formula: it is not simulated."""
+    least, n = perfect(rule) if found.least is not None else None, found.n
+    planned = max(required(rule, found).get("nothing changed") or 0, least or 0) or None
+    status: Status = "ok" if planned is not None and n >= planned else "inconclusive"
+    note = found.note or (f"{n} questions, {planned} would decide" if status != "ok" else "")
+    return {
+        "rule": rule.name, "metric": rule.metric, "role": rule.role, "limit": rule.limit, "n": n,
+        "perfect": least, "planned": planned, "pass_now": None, "note": note,
+        "cost_usd": None if price is None or planned is None else price * planned,
+        "status": "fail" if least is not None and n < least else status,
+    }  # fmt: skip
+
+
 def _planned(rule: Rule, sides: Sides, found: Tested, least: int | None, seed: int) -> int | None:
     """The fewest questions with which both chances are at least 4 in 5, by bisection."""
     none = 1.0 if rule.scale == "ratio" else 0.0
@@ -250,6 +278,8 @@ def _verdict(rows: list[dict[str, Any]]) -> Verdict:
         other = "move the floor"
     elif all(row["rule"].endswith(" cap") for row in never or weak):
         other = "raise the cap"
+    elif all(row["rule"].startswith("budget") for row in never or weak):
+        other = "allow a larger share of the budget"
     step = f"Ask {figure(needed, digits=3)} questions, or {other}."
     if not needed:
         step = f"{other.capitalize()}, or ask more questions."

@@ -13,10 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.objectives.objective import Objective
+from aiops_lab.objectives.short import objectives_in
 from aiops_lab.settings import Gate, Settings, read_settings, settings_of
 from aiops_lab.tables import digest
 
-Scale = Literal["difference", "mean", "ratio", "quantile", "quantile ratio"]
+Scale = Literal["difference", "mean", "ratio", "quantile", "quantile ratio", "budget"]
 AMOUNTS = {
     "tokens": "tokens",
     "tokens_in": "tokens_in",
@@ -40,8 +42,9 @@ class Rule:
     """One thing a release must keep.
 
     `scale` says what `limit` is a limit of: the difference candidate less baseline, the
-    candidate's mean or quantile, or the ratio candidate over baseline. `direction` is 1 where the
-    value must be above the limit, -1 where below.
+    candidate's mean or quantile, the ratio candidate over baseline, or the share of an error
+    budget. `direction` is 1 where the value must be above the limit, -1 where below; `budget` the
+    share of answers that may be bad.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Rule:
     quantile: float | None = None
     human: str | None = None
     cap: bool = False
+    budget: float | None = None
 
     @property
     def decides(self) -> bool:
@@ -67,30 +71,36 @@ def read_policy(given: Any, settings: Settings) -> Gate:
     BadSettings
         It cannot be understood; the message names the place.
     """
+    return given if isinstance(given, Gate) else _directed(_settings(given, settings))
+
+
+def read_promises(given: Any, settings: Settings) -> list[Objective]:
+    """The objectives of a policy; the lab's own where it has none."""
+    own = settings if isinstance(given, Gate) else _settings(given, settings)
+    return objectives_in(own if own.slo else settings)
+
+
+def _settings(given: Any, settings: Settings) -> Settings:
     match given:
-        case None:
-            return _directed(settings)
-        case Gate():
-            return given
+        case None | "":
+            return settings
         case Settings():
-            return _directed(given)
+            return given
         case dict():
-            return _directed(settings_of(given, "the policy"))
+            return settings_of(given, "the policy")
         case Path():
             return _of_file(given)
-        case "":
-            return _directed(settings)
         case str() if "\n" not in given and "=" not in given and "[" not in given:
             return _of_file(Path(given))
         case str():
-            return _directed(settings_of(given, "the policy"))
+            return settings_of(given, "the policy")
     raise BadSettings("a policy is a path, TOML text, or a dict with the keys of lab.toml")
 
 
-def _of_file(path: Path) -> Gate:
+def _of_file(path: Path) -> Settings:
     if not path.is_file():
         raise BadSettings(f"there is no policy {str(path)!r}")
-    return _directed(read_settings(path))
+    return read_settings(path)
 
 
 def _directed(settings: Settings) -> Gate:
@@ -171,6 +181,11 @@ def loosened(before: Gate, after: Gate, better: Callable[[str], int]) -> Iterato
         yield "what cannot be told counts as failure no longer"
     if before.cluster and before.cluster != after.cluster:
         yield f"questions of one {before.cluster} are kept together no longer"
+    if share := before.max_budget_share:
+        if after.max_budget_share is None:
+            yield "changes may spend any share of an error budget"
+        elif after.max_budget_share > share:
+            yield f"the limit of budgets was {share:.4g}, now {after.max_budget_share:.4g}"
     for name, rule in old.items():
         then = new.get(name)
         if not rule.decides:

@@ -132,7 +132,7 @@ class Moves:
         return None
 
     def _scored(self, below: float, above: float) -> tuple[float, float]:
-        low, high = tango_interval(self.up, self.down, self._effective(), below, above)
+        low, high = tango_interval(self.up, self.down, self.effective(), below, above)
         return float(low) * self.span, float(high) * self.span
 
     def exact_interval(self, level: float = 0.90) -> tuple[float | None, float | None]:
@@ -179,7 +179,7 @@ class Moves:
             away = (d - limit) / self.wide
         else:  # the scale's end: beyond it lies nothing
             within = min(max(limit / self.span, -1.0), 1.0)
-            away = float(tango(self.up, self.down, self._effective(), within))
+            away = float(tango(self.up, self.down, self.effective(), within))
         freedom = self.freedom if math.isfinite(self.freedom) else NORMAL
         above, below = tails(away, self.skew, freedom)
         return float(above if side > 0 else below)
@@ -187,7 +187,7 @@ class Moves:
     def _exact(self) -> bool:
         return self.kind == "binary" and self.changed < FEW
 
-    def _effective(self) -> float:
+    def effective(self) -> float:
         """The number of pass-or-fail questions that would have this standard error."""
         if self.kind == "binary":
             return float(self.n)
@@ -243,7 +243,7 @@ def intervals(
     low, high = tango_interval(
         [each.up for each in scored],
         [each.down for each in scored],
-        [each._effective() for each in scored],
+        [each.effective() for each in scored],
         [_quantile(each.freedom, 1 - tail) for each in scored],
     )
     spans = (each.span for each in scored)

@@ -190,8 +190,8 @@ def share_interval(
         high = np.minimum(seen + away[1], 1 - (weight * (n - flags) / size).sum(-1))
         return np.clip(low, 0, 1), np.clip(high, 0, 1)
     fp, power = rates(judge)
-    more_fp, less_fp = _reach(1 - judge.true_negatives / judge.negatives, judge.negatives, tail)
-    more_se, less_se = _reach(judge.true_positives / judge.positives, judge.positives, tail)
+    more_fp, less_fp = reach(1 - judge.true_negatives / judge.negatives, judge.negatives, tail)
+    more_se, less_se = reach(judge.true_positives / judge.positives, judge.positives, tail)
     low = _root(-1, seen - fp, power, away[0], more_fp, more_se)
     return low, _root(1, seen - fp, power, away[1], less_fp, less_se)
 
@@ -218,7 +218,7 @@ def _away(
     return away + part * u
 
 
-def _reach(rate: ArrayLike, n: ArrayLike, tail: float) -> tuple[Floats, Floats]:
+def reach(rate: ArrayLike, n: ArrayLike, tail: float) -> tuple[Floats, Floats]:
     """How far above and below the rate of a judge's labelled answers the true one may be."""
     rate, n = np.asarray(rate, float), np.asarray(n, float)
     x = np.clip(rate * n, 0, n)
