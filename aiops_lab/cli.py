@@ -307,6 +307,12 @@ def gate(
         Path | None, typer.Option(help="Write a summary for a pull request.", metavar="F")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.", metavar="F")] = None,
+    fix: Annotated[
+        str | None,
+        typer.Option(
+            help="Why this is a fix: released while an error budget is spent too.", metavar="WHY"
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="How many questions the policy needs; decides nothing.")
     ] = False,
@@ -320,6 +326,9 @@ def gate(
     as_json: JsonOption = False,
 ) -> None:
     """Decide on a release by the policy in lab.toml ([gate.metrics.NAME], [gate.caps], [gate]).
+
+    With [budget_policy] it fails while an error budget is spent, but for a change that --fix says
+    is a fix.
 
     A rule is ok when its one-sided 5 % bound clears the limit, fails when that can be shown, and
     is inconclusive else; then the answer says what would settle it. A run is named by its id, a
@@ -366,7 +375,7 @@ def gate(
         raise typer.BadParameter("name the run that may be released", param_hint="--candidate")
     before = policy_before or _last_policy(found, found.find_run(candidate))
     answer = release_gate(
-        found, baseline=baseline, candidate=candidate, policy=policy, policy_before=before
+        found, baseline=baseline, candidate=candidate, policy=policy, policy_before=before, fix=fix
     )
     found.record("gate", answer.verdict, answer.settings)
     text = to_markdown(answer)
@@ -466,9 +475,9 @@ def slo_check(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(help="formats or tables.")],
+    what: Annotated[str, typer.Argument(help="formats, policy or tables.")],
     path: Annotated[
-        Path, typer.Argument(help="formats: the file with the prompt; tables: the lab.")
+        Path, typer.Argument(help="formats: the file with the prompt; policy, tables: the lab.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")] = Path("export"),
     format: Annotated[str, typer.Option(help="Of tables: parquet or csv.")] = "parquet",
@@ -481,21 +490,33 @@ def export(
     casing, spacing, enumerators). Run each, ingest the logs, and ask format_spread how much of
     the score is format.
 
+    "export policy LAB" writes the policy on error budgets as a page: what is promised, what follows
+    when a budget is spent, who decides.
+
     "export tables LAB" writes the lab's tables as Parquet, or as CSV in which no text is taken for
     a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
     """
+    from aiops_lab.objectives.short import objectives_in
     from aiops_lab.result import write_frames
+    from aiops_lab.settings import BudgetPolicy
     from aiops_lab.ship.prompt_formats import write_formats
     from aiops_lab.tables import SCHEMAS
+    from aiops_lab.target.policy_words import policy_page
 
     match what:
         case "formats":
             written = write_formats(path, out, count, seed)
+        case "policy":
+            found = _existing(path)
+            rules = found.settings.budget_policy or BudgetPolicy()
+            out.mkdir(parents=True, exist_ok=True)
+            written = [out / "error-budget-policy.md"]
+            written[0].write_text(policy_page(objectives_in(found.settings), rules), "utf-8")
         case "tables":
             found = _existing(path)
             written = write_frames({name: found.table(name) for name in SCHEMAS}, out, format)
         case _:
-            raise typer.BadParameter("formats or tables", param_hint="WHAT")
+            raise typer.BadParameter("formats, policy or tables", param_hint="WHAT")
     for file in written:
         print(_printable(str(file)))
 

@@ -16,6 +16,7 @@ from aiops_lab.settings import Settings
 from aiops_lab.ship import gate_words as words
 from aiops_lab.ship.behaviour import USED, measured
 from aiops_lab.ship.compare import Comparison, compare_runs
+from aiops_lab.ship.freeze import freeze
 from aiops_lab.ship.judge import Labels
 from aiops_lab.ship.pairs import columns, paired, questions
 from aiops_lab.ship.policy import (
@@ -116,13 +117,15 @@ def release_gate(
     candidate: str,
     policy: Any = None,
     policy_before: Any = None,
+    fix: str | None = None,
 ) -> Gate:
     """Decide on a release by a policy.
 
     A rule is ok when its one-sided 5 % bound clears the limit, fails by the opposite test (Holm
     over all deciding rules), and is inconclusive else. Every rule of role gate or guardrail must
     be ok; one that fails fails the gate. A gate that evaluated nothing never passes. With
-    `max_budget_share` what the change spends of each error budget is a rule too.
+    `max_budget_share` what the change spends of each error budget is a rule too. With
+    ``[budget_policy]`` it fails while an error budget is spent, unless the change is a fix.
 
     Parameters
     ----------
@@ -134,6 +137,8 @@ def release_gate(
         Path, TOML text or dict with the keys of ``lab.toml``; by default the lab's own.
     policy_before
         The policy that held before, to point out what was loosened.
+    fix
+        Why this change is a fix, which is released while an error budget is spent too.
 
     Raises
     ------
@@ -174,11 +179,15 @@ def release_gate(
         found += budgets
         checks = checks.vstack(pl.DataFrame([check], schema=checks.schema, orient="row"))
     checks = _checked(checks, data, [rule for rule, _, _ in found], given, policy_before)
+    frozen = freeze(lab, settings.budget_policy, fix)
+    if frozen:
+        checks = checks.vstack(pl.DataFrame([frozen.check], schema=checks.schema, orient="row"))
     blocked = _blocked(checks)
     rows = _decided(found, _price(whole), blocked, _there(data))
     rules = pl.DataFrame(rows, schema=ROW)
+    verdict = _verdict(rows, blocked, given, checks, _lost_slice(whole, rows))
     return Gate(
-        verdict=_verdict(rows, blocked, given, checks, _lost_slice(whole, rows)),
+        verdict=frozen.on(verdict) if frozen else verdict,
         rules=rules,
         preflight=checks,
         comparison=whole,
@@ -187,6 +196,7 @@ def release_gate(
             "candidate": cand_run,
             "policy": plain(given),
             "policy_digest": policy_digest(given),
+            **({"fix": frozen.fix} if frozen and frozen.fix else {}),
             **data.origin,
         },
         tested=tuple((rule, own) for rule, own, _ in found),

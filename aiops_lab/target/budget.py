@@ -138,12 +138,7 @@ def error_budget(
     >>> found.objectives.select("name", "answers", pl.col("spent").round(6)).row(0)
     ('answers', 20, 0.25)
     """
-    goals = _goals(data, objectives)
-    counts = _counts(data, _plain(goals))
-    if at is None:
-        last = counts["hour"].dt.truncate("1h").max()
-        at = last + HOUR if isinstance(last, datetime) else datetime.now(UTC)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    goals, counts, at = _counted(data, objectives, at)
     ahead = outlook(goals, counts, at)
     runs_out = {row["name"]: row for row in ahead.runs_out.to_dicts()}
     rows = [stands(goal, counts, at, level) | runs_out[goal.name] for goal in goals]
@@ -167,6 +162,30 @@ def _changes(data: Any, objectives: pl.DataFrame, at: datetime) -> pl.DataFrame:
     known = data.table("changes") if hasattr(data, "relations") else empty("changes")
     begin = objectives["begin"].min()
     return known.filter(pl.col("at").is_between(begin, at)).sort("at")
+
+
+def standing_now(lab: Any, *, at: datetime | None = None) -> pl.DataFrame:
+    """How each objective of a lab stands, without what is foreseen: rows of `STANDS`.
+
+    Raises
+    ------
+    BadSettings
+        There are no objectives.
+    """
+    goals, counts, at = _counted(lab, None, at)
+    return pl.DataFrame([stands(goal, counts, at, LEVEL) for goal in goals], schema=STANDS)
+
+
+def _counted(
+    data: Any, objectives: Iterable[Objective] | None, at: datetime | None
+) -> tuple[list[Objective], pl.DataFrame, datetime]:
+    goals = _goals(data, objectives)
+    counts = _counts(data, _plain(goals))
+    if at is None:
+        last = counts["hour"].dt.truncate("1h").max()
+        at = last + HOUR if isinstance(last, datetime) else datetime.now(UTC)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return goals, counts, at
 
 
 def moment(text: str | None) -> datetime | None:

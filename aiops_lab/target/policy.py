@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -206,16 +206,3 @@ def _reach_back(goal: Objective) -> timedelta:
     """How long before an alert an incident may have begun: the longest window that it looks at."""
     days = max((alert.window.days for alert in goal.alerts if not alert.quiet), default=3.0)
     return timedelta(days=min(days, 7.0))
-
-
-def frozen(standings: pl.DataFrame) -> list[str]:
-    """The objectives whose budget is surely so far spent that only fixes are released."""
-    return standings.filter(pl.col("level") == "freeze")["name"].to_list()
-
-
-def review_due(policy: BudgetPolicy, today: date) -> bool:
-    """Whether the day is past on which the policy was to be looked at again."""
-    try:
-        return bool(policy.review) and date.fromisoformat(policy.review) < today
-    except ValueError:
-        return False
