@@ -64,12 +64,13 @@ def runs_out(row: dict[str, Any]) -> str:
     day, low, high = (row[f"exhausted_{end}"] for end in ("on", "low", "high"))
     if row["spent"] is not None and row["spent"] >= 1 and day is not None:
         return f"since {day_words(day)}"
-    if day is None and low is None:
+    if low is None:
         chance = row["p_exhausted"]
         return "–" if chance is None else f"not foreseen ({figure(chance, share=True)})"
-    ends = [day_words(end) if end is not None else "not foreseen" for end in (low, high)]
-    middle = day_words(day) if day is not None else "not foreseen"
-    return f"{middle} ({ends[0]} to {ends[1]})"
+    if day is None:
+        return f"not foreseen, {day_words(low)} at the earliest"
+    late = "or later" if high is None else f"to {day_words(high)}"
+    return f"{day_words(day)} ({day_words(low)} {late})"
 
 
 def burn_down(result: Budget, name: str | None = None) -> Picture:
@@ -110,9 +111,9 @@ def others(result: Budget) -> Picture:
     worst = result.objectives.filter(pl.col("name").is_in(known), status="fail").height
     title = f"{worst or 'None'} of {len(known)} others {'is' if worst == 1 else 'are'} spent"
     subtitle = "Left of each budget, in %" + (f". {rest} more are not drawn" if rest else "")
-    return multiples(
-        _layers(_drawn(result, known)), "objective", known, 90, title, subtitle, y="independent"
-    )
+    rows = _drawn(result, known)
+    rows = rows.with_columns(pl.lit(None, pl.String).alias("label")) if "label" in rows else rows
+    return multiples(_layers(rows, None), "objective", known, 90, title, subtitle, y="independent")
 
 
 def leading(result: Budget) -> str | None:
@@ -162,11 +163,13 @@ def _marks(changes: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _layers(rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
+def _layers(
+    rows: pl.DataFrame, title: str | None = "left of the budget (%)"
+) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(rows)
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
-    y = alt.Y("left:Q", title="left of the budget (%)", axis=alt.Axis(tickCount=5))
-    band = alt.Y("low:Q", title="left of the budget (%)")
+    y = alt.Y("left:Q", title=title, axis=alt.Axis(tickCount=5))
+    band = alt.Y("low:Q", title=title)
     day, ahead, change = (base.transform_filter(alt.FieldEqualPredicate(kind, "kind"))
                           for kind in ("day", "ahead", "change"))  # fmt: skip
     when = alt.Tooltip("day:T", format="%-d %b %Y")
@@ -176,20 +179,26 @@ def _layers(rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
         change.mark_rule(color=BASELINE, strokeDash=[2, 3]).encode(
             x=x, tooltip=[alt.Tooltip("what:N", title="change"), when]
         ),
-        change.mark_text(align="left", dx=3, baseline="top", fontSize=10, color=BASELINE).encode(
-            x=x, text="label:N", y=alt.value(0), yOffset=alt.YOffset("step:Q", scale=None),
-        ),
+        *(_names(change, x, step) for step in (0, 1)),
         day.mark_area(opacity=0.18, color=CANDIDATE).encode(x=x, y=band, y2="high:Q"),
         ahead.mark_area(opacity=0.18, color=OTHER).encode(x=x, y=band, y2="high:Q"),
         base.transform_aggregate(n="count()").transform_calculate(zero="0").mark_rule(
             color=WORSE, strokeDash=[5, 4]
-        ).encode(y=alt.Y("zero:Q", title="left of the budget (%)")),
+        ).encode(y=alt.Y("zero:Q", title=title)),
         day.mark_line(color=CANDIDATE).encode(x=x, y=y),
         ahead.mark_line(color=OTHER, strokeDash=[4, 3]).encode(x=x, y=y),
         base.transform_filter(alt.FieldOneOfPredicate("kind", ["day", "ahead"])).mark_point(
             size=50, opacity=0
         ).encode(x=x, y=y, tooltip=["objective:N", when, *ends]),
     )  # fmt: skip
+
+
+def _names(change: alt.Chart, x: alt.X, step: int) -> alt.Chart:
+    """The names of every other change, on a line of their own."""
+    named = change.transform_filter(f"isValid(datum.label) && datum.step == {step}")
+    return named.mark_text(
+        align="left", dx=3, dy=12 * step, baseline="top", fontSize=10, color=BASELINE
+    ).encode(x=x, text="label:N", y=alt.value(0))
 
 
 def alerts(result: Budget) -> Table | Cases:
@@ -265,6 +274,51 @@ def freezes(result: Budget) -> Table | Cases:
     return table(rows, title=f"{rows.height} spell{'s' * (rows.height > 1)} of frozen releases")
 
 
+def costs(found: pl.DataFrame) -> Picture | Table:
+    """What a change would spend of each budget, with its interval.
+
+    Parameters
+    ----------
+    found
+        What `aiops_lab.ship.spending.change_costs` says.
+    """
+    if not found.height:
+        return note(
+            "Name two runs over the same questions as baseline and candidate, and it is told here "
+            "what releasing the candidate would spend of each budget."
+        )
+    known = found.drop_nulls("share")
+    if not known.height:
+        rows = found.select(pl.col("status").replace_strict(SIGNED), objective="name", what="told")
+        return table(rows, title="Of no budget it can be told what the change costs")
+    ends = [(100 * pl.col(name)).round(2).alias(name) for name in ("share", "low", "high")]
+    rows = known.head(MOST_ROWS).select("name", *ends, "told")
+    base = alt.Chart(rows).encode(
+        y=alt.Y("name:N", sort=rows["name"].to_list(), title=None, axis=alt.Axis(ticks=False))
+    )
+    title = "share of the budget that the change spends (%)"
+    tips = ["name:N", "share:Q", "low:Q", "high:Q", alt.Tooltip("told:N", title="in words")]
+    layers = [
+        alt.Chart(rows.head(1).select(none=pl.lit(0))).mark_rule(color=BASELINE).encode(
+            x=alt.X("none:Q", title=title)),
+        base.mark_rule(color=CANDIDATE, strokeWidth=3).encode(
+            x=alt.X("low:Q", title=title), x2="high:Q"),
+        base.mark_circle(color=CANDIDATE, size=110, opacity=1).encode(
+            x=alt.X("share:Q", title=title), tooltip=tips),
+    ]  # fmt: skip
+    left = found.height - rows.height
+    subtitle = "Over a whole period, weighted to the traffic; line: 95 % interval"
+    subtitle += f". Of {left} more nothing can be told" if left else ""
+    return alt.layer(*layers).properties(
+        width="container", height=34 * rows.height,
+        title=alt.TitleParams(_sentence(str(rows["told"][0])), subtitle=subtitle),
+    )  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return text if len(text) <= 110 else f"{text[:109]}…"
+
+
 def what_if(result: Budget, name: str | None = None) -> Picture:
     """Sliders: what would be spent, and could be told, with another target, sampling or judge.
 
@@ -282,7 +336,7 @@ def what_if(result: Budget, name: str | None = None) -> Picture:
               scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))  # fmt: skip
     ends = {"x": alt.X("low:Q", title="spent of the budget (%)"), "x2": "high:Q"}
     y = alt.value(30)
-    text = {"align": "left", "baseline": "top", "fontSize": 14, "color": BASELINE}
+    text = {"align": "left", "baseline": "top", "fontSize": 13}
     layers = [
         base.transform_calculate(limit="100").mark_rule(color=WORSE, strokeDash=[5, 4]).encode(
             x=alt.X("limit:Q", title="spent of the budget (%)")),
@@ -291,14 +345,14 @@ def what_if(result: Budget, name: str | None = None) -> Picture:
             x=x, y=y, tooltip=[alt.Tooltip(f"{name}:Q", format=",.3~g", title=told)
                                for name, told in (("spent", "spent (%)"), ("low", "from"),
                                                   ("high", "to"), ("n", "evaluated"))]),
-        base.mark_text(**text).encode(x=alt.value(0), y=alt.value(60), text="told:N"),
-        base.mark_text(**text).encode(x=alt.value(0), y=alt.value(82), text="means:N"),
+        *(base.mark_text(**text).encode(x=alt.value(0), y=alt.value(52 + 20 * i), text=f"{each}:N")
+          for i, each in enumerate(("told", "means", "seen"))),
     ]  # fmt: skip
     return (
         alt.layer(*layers)
         .add_params(*sliders)
         .properties(
-            width="container", height=110,
+            width="container", height=120,
             title=alt.TitleParams(
                 f"What if it were otherwise with {short_name(found.name)}?",
                 subtitle="As many bad answers as were seen. Move the sliders below; "
@@ -339,15 +393,13 @@ def _formulas() -> list[tuple[str, str]]:
         "datum.high < 100 ? 'Not spent, and that could be told.' : datum.low > 100 ? "
         "'Spent, and that could be told.' : 'It could not be told whether it is spent.'"
     )
-    means = (
-        "format(daily * (1 - target), ',.3~r') + ' bad answers a day allowed; ' "
-        "+ format(datum.n, ',.0f') + ' evaluated in ' + format(datum.days, '.3~r') + ' days'"
-    )
+    means = "format(daily * (1 - target), ',.3~r') + ' bad answers a day are allowed'"
+    seen = "format(datum.n, ',.0f') + ' evaluated in ' + format(datum.days, '.3~r') + ' days'"
     return [
         ("p", p), ("n", "max(daily * datum.days * rate, 1)"), ("variance", variance),
         ("spent", "100 * datum.theta / (1 - target)"),
         ("half", "196 * sqrt(datum.variance) / (se + sp - 1) / (1 - target)"),
         ("low", "max(datum.spent - datum.half, 0)"),
         ("high", "min(datum.spent + datum.half, 100 / (1 - target))"),
-        ("told", verdict), ("means", means),
+        ("told", verdict), ("means", means), ("seen", seen),
     ]  # fmt: skip

@@ -6,17 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from aiops_lab.frames import Evals
 from aiops_lab.objectives.objective import Objective
+from aiops_lab.objectives.short import objectives_in
+from aiops_lab.ship.compare import compare_runs
 from aiops_lab.ship.per_answer import per_answer
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import LEVEL, Sides, Tested
-from aiops_lab.target.cost import ChangeCost, cost_of, not_computed
+from aiops_lab.target.cost import ChangeCost, change_cost, cost_of, not_computed
 from aiops_lab.wording import short_name
 
 Found = list[tuple[Rule, Sides, Tested]]
 NOTHING = np.empty(0)
+COSTS = pl.Schema(
+    {"name": pl.String, "status": pl.String,
+     **dict.fromkeys(("share", "low", "high", "visible"), pl.Float64), "told": pl.String}
+)  # fmt: skip
 NO_SIDES = Sides(NOTHING, NOTHING, None, NOTHING, None)
 
 
@@ -74,3 +81,26 @@ def _tested(cost: ChangeCost, goal: Objective, limit: float) -> Tested:
         least=max(0.0, 1 - limit * goal.budget) ** moved.units if plain else None,
         share=True, method=method,
     )  # fmt: skip
+
+
+def change_costs(lab: Any, *, baseline: str | None, candidate: str | None) -> pl.DataFrame:
+    """What a change would spend of each error budget of a lab.
+
+    Returns
+    -------
+    pl.DataFrame
+        name, status (of `change_cost`'s verdict), share, low, high (95 %), visible (the smallest
+        share that these questions would have told), told; empty where no runs are named.
+    """
+    rows = []
+    if baseline and candidate:
+        comparison = compare_runs(lab, baseline=baseline, candidate=candidate)
+        for goal in objectives_in(lab.settings):
+            cost = change_cost(comparison, goal, lab)
+            rows.append(
+                {"name": goal.name, "status": cost.verdict.status, "share": cost.share,
+                 "low": cost.low, "high": cost.high, "visible": cost.smallest_visible,
+                 "told": cost.verdict.headline}
+            )  # fmt: skip
+    found = pl.DataFrame(rows, schema=COSTS)
+    return found.sort("share", "name", descending=[True, False], nulls_last=True)

@@ -24,22 +24,37 @@ def verdict(rows: Sequence[Row], slices: Collection[str] = ()) -> Verdict:
     ranked = sorted(rows, key=lambda row: (-BADNESS.index(row["status"]), -(row["spent"] or 0)))
     worst, status = ranked[0], ranked[0]["status"]
     told = _told(worst, "slices" if worst["name"] in slices else "answers")
-    same = [row for row in ranked[1:] if row["status"] == status]
-    others = (
-        f" So stands it with {listing((short_name(r['name']) for r in same), 4)}." if same else ""
-    )
+    names = listing((short_name(row["name"]) for row in ranked[1:] if row["status"] == status), 4)
+    name = short_name(worst["name"])
     if status == "fail":
         step = "Stop risky releases until it is back within its budget; ship fixes alone."
-        return Verdict("fail", f"{told} It is spent.{others}", evidence, step)
+        others = f" So is that of {names}." if names else ""
+        return Verdict("fail", f"The budget of {name} is spent: {told}{others}", evidence, step)
     if status == "inconclusive":
+        others = f" Nor of {names}." if names else ""
         if worst["spent"] is None:
-            headline = f"Cannot tell how {short_name(worst['name'])} stands: {worst['why']}."
+            headline = f"Cannot tell how {name} stands: {worst['why']}."
             step = "Evaluate some of its answers, or mend what is missing."
             return Verdict("inconclusive", f"{headline}{others}", evidence, step)
         step = f"{worst['why'][:1].upper()}{worst['why'][1:]}."
-        headline = f"Cannot tell whether it is spent. {told}{others}"
+        headline = f"Cannot tell whether the budget of {name} is spent: {told}{others}"
         return Verdict("inconclusive", headline, evidence, step)
-    return Verdict("ok", f"No budget is spent. {told}", evidence, "Nothing is to be done.")
+    headline = f"No budget is spent. {name} is nearest to it: {told}"
+    return Verdict("ok", headline, evidence, _soon(ranked))
+
+
+def _soon(rows: Sequence[Row]) -> str:
+    """What to do while no budget is spent: something where one is foreseen to run out."""
+    soon = [row for row in rows if row.get("exhausted_on") is not None]
+    if not soon:
+        return "Nothing is to be done."
+    first = min(soon, key=lambda row: row["exhausted_on"])
+    day = first["exhausted_on"]
+    chance = figure(first["p_exhausted"], share=True)
+    return (
+        f"Find out what spends it: {short_name(first['name'])} is foreseen to run out on "
+        f"{day.day} {day:%B %Y} (before the period ends with a chance of {chance})."
+    )
 
 
 def undecided(share: BadShare, settled: Settles | None) -> str:
@@ -86,10 +101,10 @@ def _undecided_slices(share: SliceShare, seen: str) -> str:
 
 
 def _told(row: Row, what: str) -> str:
-    spent = figure(row["spent"], share=True)
+    if row["spent"] is None:
+        return ""
     return (
-        f"{short_name(row['name'])}: {spent} of the budget "
-        f"{interval(row['low'], row['high'], share=True)} is spent, "
+        f"{figure(row['spent'], share=True)} {interval(row['low'], row['high'], share=True)}; "
         f"{figure(row['good'], share=True)} of {what} are good where "
         f"{100 * row['target']:.8g} % are promised."
     )
