@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.errors import BadSource, LabError, NotComputable, UnknownRun
+from aiops_lab.errors import BadSettings, BadSource, LabError, NotComputable, UnknownRun
 from aiops_lab.ingest import (
     ROLLUP,
     Ingest,
@@ -259,15 +259,22 @@ class Lab:
         """
         if self.pinned:
             raise LabError("this is the lab as it was; ingest into the newest version")
-        mapping = {**self.settings.columns, **(columns or {})}
+        settings = self._readable_settings()
+        mapping = {**settings.columns, **(columns or {})}
         check_mapping(mapping)
         if format is not None:
             source_named(format)
-        settings = self.settings
         traffic, goals = settings.traffic, readable(settings)
         refusals = traffic.refusals and load_refusals(self.path / traffic.refusals)
         units = list(self._units(paths_or_frames, format, mapping, progress))
         return ingest(self._store, units, progress, traffic.names(), refusals or None, goals)
+
+    def _readable_settings(self) -> Settings:
+        """What ``lab.toml`` says, without objectives where these cannot be read at all."""
+        try:
+            return self.settings
+        except BadSettings:
+            return read_settings(self.path / SETTINGS, without="slo")
 
     def _units(
         self,

@@ -386,8 +386,8 @@ def _check_direction(name: str, direction: str) -> None:
         raise ValueError(f'{name} is "higher" or "lower", not "{direction}"')
 
 
-def read_settings(path: Path) -> Settings:
-    """The settings in `path`; the defaults where there is no such file.
+def read_settings(path: Path, without: str = "") -> Settings:
+    """The settings in `path`, but for one key; the defaults where there is no such file.
 
     Raises
     ------
@@ -397,16 +397,19 @@ def read_settings(path: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        return settings_of(path.read_text("utf-8-sig"), path.name)
+        return settings_of(path.read_text("utf-8-sig"), path.name, without)
     except UnicodeDecodeError as error:
         raise BadSettings(f"{path.name} is not valid TOML: {error}") from None
 
 
-def settings_of(given: str | dict[str, Any], name: str = "the settings") -> Settings:
+def settings_of(
+    given: str | dict[str, Any], name: str = "the settings", without: str = ""
+) -> Settings:
     """Settings out of TOML text, or out of plain data with the same keys."""
     try:
         # through JSON, so that NumPy's numbers in a dict are plain ones
         plain = tomllib.loads(given) if isinstance(given, str) else given
+        plain = {key: value for key, value in plain.items() if key != without}
         found = json.loads(json.dumps(plain, default=float))
         return msgspec.convert(found, Settings)
     except msgspec.ValidationError as error:

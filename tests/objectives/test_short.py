@@ -26,6 +26,7 @@ filter = "language=de"
 sampling = 0.1
 judge = { true_positives = 85, positives = 100, true_negatives = 396, negatives = 400 }
 description = "Answers say what the timetable says."
+exclude = [{ from = "2026-05-01T10:00", until = "2026-05-01T14:00", reason = "load test" }]
 alerts = [
   { name = "on-call", budget = "5 %", window = "6h" },
   { name = "slow-burn", burn_rate = 2, window = "1d", after = "1h", severity = "ticket" },
@@ -34,9 +35,15 @@ alerts = [
 
 
 def test_the_short_form_is_the_same_objective_as_openslo(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(f"{documents.SLO}---\n{documents.ALERTS}")
+    times = 'from: "2026-05-01T12:00+02:00", until: "2026-05-01T14:00", reason: load test'
+    exclude = f"sampling: 0.1\n            exclude: [{{{times}}}]"
+    slo = documents.SLO.replace("sampling: 0.1", exclude)
+    (tmp_path / "a.yaml").write_text(f"{slo}---\n{documents.ALERTS}")
     (theirs,) = check_objectives([tmp_path / "a.yaml"]).objectives
     (ours,) = objectives_in(settings_of(GROUNDED))
+    assert [each.told for each in ours.exclusions] == [
+        "2026-05-01 10:00 to 2026-05-01 14:00 UTC (load test)"
+    ]
     assert ours.alerts[0].burn_rate == pytest.approx(5.6)
     alerts = tuple(
         replace(alert, targets=(), strict=False, burn_rate=round(alert.burn_rate, 9))
@@ -99,6 +106,11 @@ def test_a_calendar_slices_and_a_composite() -> None:
         ('name = "grounded"', 'name = "grounded"\nbudgeting = "timeslice"', "budgeting is"),
         ('name = "grounded"', 'name = "grounded"\nbudgeting = "timeslices"', "timeslice_window"),
         ('name = "grounded"', 'name = "grounded"\nparts = { a = 1 }', "of its own"),
+        ("until", "til", "did you mean 'until'"),
+        ('reason = "load test"', 'reason = " "', "an exclusion has a reason"),
+        (', reason = "load test"', "", "reason"),
+        ("2026-05-01T14:00", "2026-05-01T09:00", "ends after it begins"),
+        ("2026-05-01T14:00", "2pm", "'2pm' is no moment"),
     ],
 )
 def test_mistakes_are_named(old: str, new: str, reason: str) -> None:
@@ -111,8 +123,8 @@ def test_mistakes_of_a_file_have_lines() -> None:
     text = "# mine\n" + GROUNDED + GROUNDED.replace('"grounded"', '"b"').replace("28d", "28D")
     found, problems = read_toml("lab.toml", text.encode())
     assert len(found) == 1
-    assert (problems[0].line, "'28D' is no duration" in problems[0].reason) == (16, True)
-    for broken, line in ((text.replace("filter", "fliter", 1), 8), (text + "x = [", 30)):
+    assert (problems[0].line, "'28D' is no duration" in problems[0].reason) == (17, True)
+    for broken, line in ((text.replace("filter", "fliter", 1), 8), (text + "x = [", 32)):
         _, (problem,) = read_toml("lab.toml", broken.encode())
         assert problem.line == line
     _, (problem,) = read_toml("lab.toml", (GROUNDED * 2).encode())

@@ -217,8 +217,9 @@ def test_a_slice_of_which_no_answer_was_evaluated_is_missing() -> None:
         "trace_id", metric=pl.lit("kind"), value=pl.lit(1.0), label=pl.lit(None, pl.String),
         sampling_weight=pl.lit(24 / 23),
     )  # fmt: skip
-    length = {"timeslice_window": Duration(1, "h")}
-    kind = Objective("kind", 0.95, "kind", read_criterion(">= 0.5"), **length)
+    kind = Objective(
+        "kind", 0.95, "kind", read_criterion(">= 0.5"), timeslice_window=Duration(1, "h")
+    )
     for how, target in (("timeslices", 0.9), ("ratio_timeslices", None)):
         one = replace(kind, budgeting=how, timeslice_target=target)  # type: ignore[arg-type]
         told = row(error_budget((rows, scores), [one]))

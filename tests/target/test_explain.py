@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops_lab.objectives.grammar import read_criterion
+from aiops_lab.objectives.grammar import read_criterion, read_exclusion
 from aiops_lab.objectives.objective import Alert, Duration, Judge, Objective, Part, Window, composed
 from aiops_lab.target.explain import Explained, Traffic, explain, explained, traffic_of
 
@@ -190,3 +190,10 @@ def test_whatever_may_be_promised_can_be_told(
         assert found.sentence.count(".") >= 2
         assert all(flag.told and "nan" not in flag.told for flag in found.flags)
         assert json.loads(json.dumps(found.to_dict()))["name"] == "grounded"
+
+
+def test_what_is_left_out_is_told_with_its_reason() -> None:
+    left_out = read_exclusion("2026-05-01T10:00", "2026-05-01T14:00", "load <b>" + "x" * 99)
+    sentence = explain(replace(GOAL, exclusions=(left_out,))).sentence
+    assert "Left out, by whole hours: 2026-05-01 10:00 to 2026-05-01 14:00 UTC" in sentence
+    assert len(sentence) < 300
