@@ -16,7 +16,7 @@ from aiops_lab.stats.judged import LEAST_POWER
 from aiops_lab.stats.spent import Floats, Judge, rates
 
 Bools = NDArray[np.bool_]
-EVIDENCE = 0.005
+EVIDENCE = 0.003
 """The lower bound of the bad share that an alert asks for is one-sided at this level."""
 SURE = 0.05
 """One-sided, of the upper bound of a judge's false flags."""
@@ -44,7 +44,7 @@ class Rule(NamedTuple):
     strict: bool = False
 
 
-SUSTAINED = Rule(7 * 24.0)
+SUSTAINED = Rule(6 * 24.0)
 
 
 class Scale(NamedTuple):
@@ -220,7 +220,8 @@ def gathered(
     strata. Then it begins anew, and the alert stands for a day.
 
     Bernoulli CUSUMs (h from 4 to 7, shares of 2 to 15 times the allowed one, alone and together)
-    had more false pages at equal delays, and need another h at another traffic.
+    had more false pages at equal delays, and need another h at another traffic. Five bets from 2
+    to 32 times find 5 % bad of 2 % later, and nothing earlier.
     """
     n, m = np.asarray(evaluated, float), np.asarray(bad, float)
     w = np.asarray(weight, float)

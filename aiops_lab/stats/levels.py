@@ -11,19 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from aiops_lab.stats.spent import Floats, Judge
 
 POINTS = 120
-WALKS = (0.0, 0.05, 0.15)
+WALKS = (0.0, 0.06, 0.12, 0.25)
 """Standard deviations a day of the level's logit."""
 SPREADS = (0.0, 0.2, 0.4, 0.8)
 """Standard deviations of days' shares around the level, over the level."""
 JUMPS, JUMP = 0.01, 1.0
 """Jumps a day, and their standard deviation on the logit."""
-JUDGES = 24
-"""Draws of a judge's errors."""
+JUDGES, JUDGED = 24, 2400
+"""Draws of a judge's errors, and days times draws; of long histories there are fewer, but 8."""
 LOWEST = 1 / 30
 """Of the allowed share: less bad is not told apart."""
 BEYOND = 1.5
@@ -35,8 +36,8 @@ class Days:
     """What was seen of days, each of shape (days,).
 
     `evaluated` and `bad` (flagged) are numbers of answers drawn alike that would tell as much; a
-    day may be without. `counted` is the share of the bad answers that were seen one by one, 0 with
-    a judge that errs.
+    day may be without. `counted` is the share of the answers that are known themselves, 0 with a
+    judge that errs.
     """
 
     answers: Floats
@@ -91,13 +92,13 @@ def levels(
     >>> bool(600 < np.median(found.bad.sum(1)) < 1000), found.bad.shape
     (True, (1000, 20))
     """
-    false, power = _errors(judge)
+    false, power = _errors(judge, max(8, min(JUDGES, JUDGED // len(days.bad))))
     x = _grid(days, allowed, false, power)
     share = special.expit(x)
     flags = false[:, None] + share * power[:, None]  # (judges, points)
     seen = np.stack([_log_chance(days, flags, share, power, each) for each in SPREADS], 1)
     moves = np.stack([_moves(x, walk) for walk in WALKS])
-    kept, evidence = _filtered(seen, moves)
+    kept, evidence = _filtered(seen, moves, np.sqrt(share))
     weight = np.exp(evidence - evidence.max()).ravel()
     chosen = random.choice(weight.size, draws, p=weight / weight.sum())
     j, spread, walk = np.unravel_index(chosen, evidence.shape)
@@ -109,15 +110,16 @@ def levels(
     return Levels(found, x[at[:, -1]], np.array(WALKS)[walk], np.array(SPREADS)[spread])
 
 
-def _errors(judge: Judge | None) -> tuple[Floats, Floats]:
-    """A judge's false flags and power as they may be (Jeffreys), at even quantiles of both."""
+def _errors(judge: Judge | None, draws: int) -> tuple[Floats, Floats]:
+    """A judge's false flags and power as they may be, at even quantiles of both (the neutral prior
+    of Kerman 2011, Electron. J. Stat. 5:1450)."""
     if judge is None:
         return np.zeros(1), np.ones(1)
-    even = (np.arange(JUDGES) + 0.5) / JUDGES
+    even = (np.arange(draws) + 0.5) / draws
     wrong, missed = judge.negatives - judge.true_negatives, judge.positives - judge.true_positives
-    false = special.betaincinv(wrong + 0.5, judge.true_negatives + 0.5, even)
-    mixed = even[(np.arange(JUDGES) * 7 + 3) % JUDGES]  # in another order
-    finds = special.betaincinv(judge.true_positives + 0.5, missed + 0.5, mixed)
+    false = special.betaincinv(wrong + 1 / 3, judge.true_negatives + 1 / 3, even)
+    mixed = even[np.random.default_rng(0).permutation(draws)]  # in another order
+    finds = special.betaincinv(judge.true_positives + 1 / 3, missed + 1 / 3, mixed)
     return false, np.maximum(finds - false, 0.05)
 
 
@@ -175,12 +177,13 @@ def _moves(x: Floats, walk: float) -> Floats:
     return (1 - JUMPS) * near + JUMPS * jump / jump.sum(1, keepdims=True)
 
 
-def _filtered(seen: Floats, moves: Floats) -> tuple[Floats, Floats]:
+def _filtered(seen: Floats, moves: Floats, before: Floats) -> tuple[NDArray[np.float32], Floats]:
     """The chance of each point given the days so far, of shape (days, judges, spreads, walks,
-    points), and the log-evidence of each of the three."""
+    points), and the log-evidence of each of the three; from the chance of each before (Jeffreys's).
+    """
     judges, spreads, days, points = seen.shape
-    now = np.full((judges, spreads, len(moves), points), 1 / points)
-    evidence, kept = np.zeros(now.shape[:-1]), np.empty((days, *now.shape))
+    now = np.broadcast_to(before / before.sum(), (judges, spreads, len(moves), points))
+    evidence, kept = np.zeros(now.shape[:-1]), np.empty((days, *now.shape), np.float32)
     for day in range(days):  # each rests on the one before
         if day:
             now = np.einsum("jswg,wgh->jswh", now, moves, optimize=True)
@@ -194,7 +197,7 @@ def _filtered(seen: Floats, moves: Floats) -> tuple[Floats, Floats]:
 
 
 def _sampled(
-    kept: Floats, moves: Floats, walk: np.ndarray, random: np.random.Generator
+    kept: NDArray[np.float32], moves: Floats, walk: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """Paths over the grid, of shape (draws, days), from the last day back to the first."""
     days, draws, _ = kept.shape
@@ -218,7 +221,7 @@ def _realised(
     finite = np.where(some, size, 1.0)
     drawn = random.beta(p * finite + m, (1 - p) * finite + n - m)
     rate = np.where(some, (drawn - false[:, None]) / power[:, None], share)
-    noise = np.sqrt(left * np.maximum(rate * (1 - rate), 0) / np.maximum(days.answers, 1))
+    noise = np.sqrt(np.maximum(rate * (1 - rate), 0) / np.maximum(days.answers * left, 1))
     rate_left = rate + random.normal(size=rate.shape) * noise
     known = np.where(n > 0, m / np.maximum(n, 1e-9), rate)
     return days.answers * np.where(n > 0, days.counted * known + left * rate_left, rate_left)

@@ -75,7 +75,7 @@ class Burning:
         objective, alert (its name), severity, window, burn_rate (from which on it fires), spends
         (the share of the budget that burns in its window then), bad_rate (the share of answers that
         is bad then), capped (its burn rate was more than there can be), rate (bad share in the
-        window now), low (its lower bound, one-sided 99.5 %), evaluated (answers in the window),
+        window now), low (its lower bound, one-sided 99.7 %), evaluated (answers in the window),
         status (ok: does not fire; fail: fires, and is a page; warn: fires, and is a ticket;
         inconclusive: cannot fire, or too little was evaluated), since (it fires), fired (how often
         it began to in the period), false_every_days (mean time between two for nothing at this
@@ -224,7 +224,7 @@ def _now(
         return row | {"status": "inconclusive"}
     if firing:
         return row | {"status": "warn" if each.severity.lower() in TICKETS else "fail"}
-    window = each.window or "7 days"
+    window = each.window or f"{each.rule.hours / 24:g} days"
     if n == 0:
         why = f"nothing was evaluated in the last {window}"
         return row | {"status": "inconclusive", "why": why}

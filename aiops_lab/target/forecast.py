@@ -166,9 +166,16 @@ def _days(known: Strata, edges: Floats, judged: bool) -> Days:
     whole = seen(known.evaluated, known.bad, known.weight, len(n))
     each = n.sum() / float(whole.effective[-1])  # for how many answers one stands
     answers, n, m = (np.add.reduceat(x, starts) for x in (known.answers, n, m))
-    flagged = float(known.bad.sum())
-    counted = flagged / float(m.sum()) if flagged else float(known.evaluated.sum() / n.sum())
-    return Days(answers, n / each, m / each, 0.0 if judged else min(counted, 1.0))
+    return Days(answers, n / each, m / each, 0.0 if judged else _counted(known, each))
+
+
+def _counted(known: Strata, each: float) -> float:
+    """The share c of answers that are known themselves, as of one stratum with the same error: the
+    variance of what is bad, Σ w (w - 1) m, is that of each (1 - c)² + (1 - c) for each of Σ w m."""
+    found, w = known.bad.sum(1), known.weight
+    m = found if found.any() else known.evaluated.sum(1)
+    left = float((w * (w - 1)) @ m / (w @ m))
+    return float(np.clip(1 - (np.sqrt(1 + 4 * each * left) - 1) / (2 * each), 0, 1))
 
 
 def _moment(now: datetime, days: float, until: datetime) -> datetime | None:

@@ -24,7 +24,7 @@ class World:
     """One month, by the hour from the first day of its history on.
 
     `begin`, `at` and `end` are hours: of the period, of the forecast, and of what it is about.
-    `exhausted` is the hour at which the true budget was, inf where not by `end`. Counts are of
+    `exhausted` is the day on which the true budget is, inf where not by `end`. Counts are of
     shape (strata, hours); `labels` true positives, positives, true negatives, negatives.
     """
 
@@ -41,12 +41,13 @@ class World:
     exhausted: float
 
 
-def world(seed: int) -> World:
+def world(seed: int, least: float = 0.7) -> World:
+    """A month in which from `least` to four times the allowed share is bad."""
     random = np.random.default_rng([23, seed])
     kind, rolling = KINDS[seed % 4], bool(seed // 4 % 2)
     allowed = float(random.choice([0.02, 0.05, 0.1]))
     length = AFTER if rolling else int(random.integers(28, 32))
-    burn = float(np.exp(random.uniform(np.log(0.7), np.log(4))))
+    burn = float(np.exp(random.uniform(np.log(least), np.log(4))))
     begin = BEFORE
     if rolling:
         at, end = begin + length, begin + 2 * length
@@ -126,15 +127,16 @@ def _evaluated(random, answers, bad) -> tuple:
 
 
 def exhausted(bad, answers, allowed: float, begin: int, at: int, length: int, rolling: bool):
-    """The hour at which the budget is exhausted."""
+    """The day on which the budget is exhausted; of a window, at the end of which it is so first, or
+    since when at the end of each."""
     if not rolling:
         inside = slice(begin, begin + length)
         spent = np.cumsum(bad[inside]) / (answers[inside].sum() * allowed)
-        return begin + np.argmax(spent >= 1) + 1.0 if spent[-1] >= 1 else np.inf
-    total = np.cumsum(np.array([bad, answers]), 1).astype(float)
-    total[:, length:] -= total[:, :-length].copy()
+        return (begin + np.argmax(spent >= 1)) // DAY if spent[-1] >= 1 else np.inf
+    total = np.cumsum(np.array([bad, answers]).reshape(2, -1, DAY).sum(2), 1).astype(float)
+    days, now = length // DAY, at // DAY - 1
+    total[:, days:] -= total[:, :-days].copy()
     over = total[0] >= total[1] * allowed
-    if over[at - 1]:
-        return float(at - np.argmin(over[at - 1 :: -1])) + 1 if not over[:at].all() else 0.0
-    ahead = over[at:]
-    return at + np.argmax(ahead) + 1.0 if ahead.any() else np.inf
+    if over[now]:
+        return 0 if over[: now + 1].all() else int(now - np.argmin(over[now::-1]) + 1)
+    return int(now + np.argmax(over[now:])) if over[now:].any() else np.inf
