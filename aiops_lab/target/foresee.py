@@ -60,7 +60,7 @@ class Supposed:
 def supposed(result: Budget, name: str | None) -> Supposed | None:
     """One objective of a budget as it stands; None where nothing is known of it."""
     goal = next((goal for goal in result.goals if goal.name == name), None)
-    rows = result.objectives.filter(pl.col("name") == name)
+    rows = result.objectives.filter(name=pl.lit(name, pl.String))
     if goal is None or not rows.height or rows["good"][0] is None or not rows["answers"][0]:
         return None
     row = rows.row(0, named=True)
