@@ -141,6 +141,15 @@ def test_an_objective_that_went_and_came_again_is_counted_anew(lab: Lab) -> None
     assert_as_counted(lab)
 
 
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_what_was_not_summed_up_is_counted_by_the_labs_engine(lab: Lab, engine: str) -> None:
+    rows = traffic(2)
+    put(lab, "first", frame(rows[:60]), rated(rows), GOALS[:3])
+    put(lab, "second", frame(rows[60:]), None, GOALS[3:])
+    (lab.path / "lab.toml").write_text(f'[traffic]\nengine = "{engine}"\n')
+    assert_as_counted(lab)
+
+
 def test_an_hour_without_such_answers_was_looked_at(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
