@@ -296,9 +296,9 @@ class Objective:
 
         0 where a slice neither divides an hour nor is whole hours: then it cannot be counted.
         """
-        if not self.sliced or self.timeslice_window is None:
+        if not self.sliced:
             return 60
-        if self.timeslice_window.unit in MONTHS:
+        if self.timeslice_window is None or self.timeslice_window.unit in MONTHS:
             return 0
         minutes = round(self.timeslice_window.days * 1440)
         return 60 if minutes % 60 == 0 else minutes if 60 % minutes == 0 else 0

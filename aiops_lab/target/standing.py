@@ -73,9 +73,11 @@ def _not_computed(goal: Objective) -> str:
         return goal.why
     if goal.parts:
         return next(filter(None, (_not_computed(part.objective) for part in goal.parts)), "")
-    if goal.timeslice_window and not goal.grain:
-        told = goal.timeslice_window.told
+    if not goal.grain:
+        told = goal.timeslice_window.told if goal.timeslice_window else "no length"
         return f"a slice of {told} neither divides an hour nor is whole hours"
+    if goal.budgeting == "timeslices" and goal.timeslice_target is None:
+        return "nothing says how much of a slice must be good: a timeslice_target"
     return ""
 
 
@@ -107,7 +109,7 @@ def _share(goal: Objective, counts: pl.DataFrame, period: _Period, level: float)
         if not goal.sliced:
             return bad_share(strata_of(own.filter(period.inside)), goal.judge, level=level)
         cells = _cells(own, goal, period)
-        if goal.timeslice_target is None:
+        if goal.budgeting == "ratio_timeslices" or goal.timeslice_target is None:
             return mean_over_slices(cells, goal.judge, level=level)
         return bad_slices(cells, 1 - goal.timeslice_target, goal.judge, level=level)
     shares = [_share(part.objective, counts, period, level) for part in goal.parts]

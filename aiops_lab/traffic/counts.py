@@ -211,7 +211,7 @@ def _scored(rows: Any, scores: Any, goal: Objective) -> Any:
 
 def _requests(rows: Any, goal: Objective) -> pl.DataFrame:
     """How many requests each slice had."""
-    own = rows.group_by("hour", "minute").agg(nw.len().cast(nw.Float64).alias("answers"))
+    own = rows.group_by("hour", "minute").agg(nw.len().alias("answers"))
     none = dict.fromkeys(("n", "evaluated", "bad"), pl.lit(0))
     found = own.collect("polars").to_native().with_columns(stratum=pl.lit(REQUESTS), **none)
     return _named(found, goal)

@@ -14,7 +14,7 @@ from tests.stats import simulate_slices as periods
 from tests.stats.test_false_alarms import falls_short
 
 pytestmark = pytest.mark.slow
-PERIODS = 400 if WHOLE else 100
+PERIODS = 200 if WHOLE else 60
 EVERY = 1 if WHOLE else 7
 
 

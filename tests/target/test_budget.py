@@ -145,6 +145,8 @@ def test_what_cannot_be_computed_says_why() -> None:
         Objective("foreign", 0.9, why="elsewhere"),
         goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(7, "m")),
         goal(budgeting="timeslices", timeslice_target=0.9, timeslice_window=Duration(1, "M")),
+        goal(budgeting="ratio_timeslices"),
+        goal(budgeting="timeslices", timeslice_window=Duration(1, "h")),
         goal(filter="tenant=none"),
         Objective("other", 0.9, "unknown", Criterion(low=0)),
     ):  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops_lab.objectives.grammar import read_criterion
-from aiops_lab.objectives.objective import Criterion, Objective, Part
+from aiops_lab.objectives.objective import Criterion, Duration, Objective, Part
 from aiops_lab.traffic.counts import COUNTS, counted
 
 AT = datetime(2026, 5, 1, 9, 30)
@@ -99,7 +99,11 @@ def test_what_is_not_there_has_no_counts() -> None:
 def test_libraries_agree(library: str) -> None:
     rows = requests(refusal=[True, False, None, True], status=["ok", "error", "ok", "ok"])
     told = scores([0.9, 0.1, None, 0.5], [1.0, 10.0, 10.0, 1.0])
-    goals = [goal("refusal", bad=True), goal(good=">= 0.8"), goal("error", bad=True)]
+    sliced: dict[str, Any] = {
+        "budgeting": "ratio_timeslices", "timeslice_window": Duration(15, "m")
+    }  # fmt: skip
+    goals = [goal("refusal", bad=True), goal(good=">= 0.8"), goal("error", bad=True),
+             goal("refusal", bad=True, **sliced), goal(good=">= 0.8", **sliced)]  # fmt: skip
     with duckdb.connect() as connection:
         connection.register("rows", rows.to_arrow())
         connection.register("told", told.to_arrow())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from aiops_lab.objectives.objective import Criterion, Duration, Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.settings import settings_of
 from aiops_lab.sources.contract import Batch
+from aiops_lab.store import Store
 from aiops_lab.target.budget import error_budget
 from aiops_lab.target.explain import traffic_of
 from aiops_lab.traffic import counts
@@ -73,6 +74,12 @@ def unread(*_: Any, **__: Any) -> None:
     raise AssertionError("the requests were read")
 
 
+def killed(store: Store, rows: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """All is appended, and the process ends before anything is listed."""
+    rows(store.listed())
+    raise KeyboardInterrupt
+
+
 def assert_as_counted(lab: Lab, goals: Sequence[Objective] = GOALS) -> None:
     tables = (lab.table("traffic"), lab.table("evaluations"))
     assert_frame_equal(counts_of(lab, goals), counted(*tables, goals), check_exact=True)
@@ -90,6 +97,9 @@ def test_late_doubled_and_shuffled_data_end_in_the_same_counts(
         put(lab, f"part-{number}", frame(own), rated(rows, number) if number > 1 else None)
     put(lab, "part-1", frame(rows))  # known already
     put(lab, "broken", frame(traffic(1, 9)), fails=True)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Store, "commit", killed)
+        put(lab, "killed", frame(traffic(1, 8)), rated(rows, 8))
     late = rated(rows, 7).with_columns(at=pl.lit(START + timedelta(days=20)))
     put(lab, "late", None, late)
     assert_as_counted(lab)
@@ -138,6 +148,15 @@ def test_an_objective_that_went_and_came_again_is_counted_anew(lab: Lab) -> None
     put(lab, "first", frame(request(1, START, "I'm sorry, I can't help with that.")))
     put(lab, "without", frame(request(2, START)), goals=[])
     assert counts_of(lab, GOALS[:1])["n"].to_list() == [2]
+    assert_as_counted(lab)
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_what_was_not_summed_up_is_counted_by_the_labs_engine(lab: Lab, engine: str) -> None:
+    rows = traffic(2)
+    put(lab, "first", frame(rows[:60]), rated(rows), GOALS[:3])
+    put(lab, "second", frame(rows[60:]), None, GOALS[3:])
+    (lab.path / "lab.toml").write_text(f'[traffic]\nengine = "{engine}"\n')
     assert_as_counted(lab)
 
 
