@@ -113,7 +113,7 @@ def forecast(
     if known is None:
         return Forecast(why=why or "nothing was evaluated", level=level)
     until = at + length if goal.window.rolling else end
-    edges = _edges(known, begin)
+    edges = _edges(known, None if goal.window.rolling else begin)
     days = _days(known, edges, goal.judge is not None)
     if (count := int((days.evaluated > 0).sum())) < FEWEST:
         told = f"{count} day{'s' if count != 1 else ''} with evaluations: it takes {FEWEST}"
@@ -146,8 +146,8 @@ def _drawn(
     past = np.broadcast_to(days.answers, found.bad.shape)
     kept, rolling = slice(None), round((until - begin) / timedelta(days=2))
     if not goal.window.rolling:
-        inside = edges[:-1] >= round((begin - known.start) / HOUR)
-        kept, rolling = slice(int(inside.argmax()), None), None
+        cut = round((begin - known.start) / HOUR)
+        kept, rolling = slice(int(np.searchsorted(edges[:-1], cut)), None), None
     ends = np.append(((edges[1:] - edges[-1]) / DAY)[kept], future)
     return exhaustion(
         np.concatenate([past[:, kept], more], 1), np.concatenate([found.bad[:, kept], bad], 1),
@@ -155,13 +155,12 @@ def _drawn(
     )  # fmt: skip
 
 
-def _edges(known: Strata, begin: datetime) -> Floats:
-    """Where days begin and end, in hours: days back from the last hour, one cut at the period's
-    begin."""
+def _edges(known: Strata, cut: datetime | None) -> Floats:
+    """Where days begin and end, in hours: days back from the last hour, one cut at a moment."""
     hours = known.evaluated.shape[1]
-    edges = np.append(np.arange(hours, 0, -DAY)[::-1], 0)
-    cut = (begin - known.start) / HOUR
-    return np.unique(np.append(edges, round(cut) if 0 < cut < hours else 0)).astype(float)
+    at = 0 if cut is None else round((cut - known.start) / HOUR)
+    edges = np.append(np.arange(hours, 0, -DAY), [0, at if 0 < at < hours else 0])
+    return np.unique(edges).astype(float)
 
 
 def _days(known: Strata, edges: Floats, judged: bool) -> Days:
