@@ -26,6 +26,8 @@ MULTIPLES = (2.5, 10.0)
 """Times the allowed share; for each, evidence is gathered."""
 MOST = 0.9
 """The largest bad share for which evidence is gathered."""
+LARGEST = 600.0
+"""Of a step, the logarithm of its evidence: more would be no number."""
 STANDS = 24.0
 """Hours for which an alert by gathered evidence stands."""
 
@@ -229,10 +231,9 @@ def gathered(
     p = float(scale.flags(allowed))
     rest = scale.flags(np.minimum(np.array(MULTIPLES) * allowed, max(MOST, (1 + allowed) / 2)))
     bet = (rest - p) / (p * (1 - p))
-    growth = np.exp(
-        np.einsum("...st,sa->...ta", m, np.log1p(bet * w * (1 - p))[:, 0])
-        + np.einsum("...st,sa->...ta", n - m, np.log1p(-bet * w * p)[:, 0])
-    )
+    log_growth = np.einsum("...st,sa->...ta", m, np.log1p(bet * w * (1 - p))[:, 0])
+    log_growth += np.einsum("...st,sa->...ta", n - m, np.log1p(-bet * w * p)[:, 0])
+    growth = np.exp(np.minimum(log_growth, LARGEST))
     found = np.zeros(growth.shape[:-1], bool)
     evidence = np.zeros((*growth.shape[:-2], len(bet)))
     for step in range(growth.shape[-2]):  # each step begins where the one before ended

@@ -17,12 +17,12 @@ from scipy import special
 from aiops_lab.stats.spent import Floats, Judge
 
 POINTS = 120
-WALKS = (0.0, 0.06, 0.12, 0.25)
-"""Standard deviations a day of the level's logit."""
+WALKS = ((0.0, 0.002), (0.0, 0.02), (0.06, 0.01), (0.12, 0.01), (0.25, 0.01))
+"""How a level may move: standard deviations a day of its logit, and jumps a day."""
+JUMP = 1.0
+"""The standard deviation of a jump on the logit."""
 SPREADS = (0.0, 0.2, 0.4, 0.8)
 """Standard deviations of days' shares around the level, over the level."""
-JUMPS, JUMP = 0.01, 1.0
-"""Jumps a day, and their standard deviation on the logit."""
 JUDGES, JUDGED = 24, 2400
 """Draws of a judge's errors, and days times draws; of long histories there are fewer, but 8."""
 LOWEST = 1 / 30
@@ -50,19 +50,21 @@ class Days:
 class Levels:
     """Draws of the bad answers of past days, of shape (draws, days), and of the level after them.
 
-    `walk` and `spread` are as in `WALKS` and `SPREADS`; `logit` is that of the last day's level.
+    `walk` and `jumps` are as in `WALKS`, `spread` as in `SPREADS`; `logit` is that of the level of
+    the last day.
     """
 
     bad: Floats
     logit: Floats
     walk: Floats
+    jumps: Floats
     spread: Floats
 
     def ahead(self, days: int, random: np.random.Generator) -> Floats:
         """Draws of the bad shares of days to come, of shape (draws, days)."""
         shape = (len(self.logit), days)
         step = random.normal(size=shape) * self.walk[:, None]
-        step += random.normal(0, JUMP, shape) * (random.random(shape) < JUMPS)
+        step += random.normal(0, JUMP, shape) * (random.random(shape) < self.jumps[:, None])
         share = special.expit(self.logit[:, None] + np.cumsum(step, 1))
         size = _size(share, self.spread[:, None])
         finite = np.where(np.isfinite(size), size, 1.0)
@@ -97,7 +99,7 @@ def levels(
     share = special.expit(x)
     flags = false[:, None] + share * power[:, None]  # (judges, points)
     seen = np.stack([_log_chance(days, flags, share, power, each) for each in SPREADS], 1)
-    moves = np.stack([_moves(x, walk) for walk in WALKS])
+    moves = np.stack([_moves(x, *each) for each in WALKS])
     kept, evidence = _filtered(seen, moves, np.sqrt(share))
     weight = np.exp(evidence - evidence.max()).ravel()
     chosen = random.choice(weight.size, draws, p=weight / weight.sum())
@@ -107,7 +109,7 @@ def levels(
         days, share[at], flags[j[:, None], at], false[j], power[j],
         np.array(SPREADS)[spread], random,
     )  # fmt: skip
-    return Levels(found, x[at[:, -1]], np.array(WALKS)[walk], np.array(SPREADS)[spread])
+    return Levels(found, x[at[:, -1]], *np.array(WALKS)[walk].T, np.array(SPREADS)[spread])
 
 
 def _errors(judge: Judge | None, draws: int) -> tuple[Floats, Floats]:
@@ -162,7 +164,7 @@ def _log_chance(days: Days, flags: Floats, share: Floats, power: Floats, spread:
     return special.betaln(m + a, n - m + b) - special.betaln(a, b)
 
 
-def _moves(x: Floats, walk: float) -> Floats:
+def _moves(x: Floats, walk: float, jumps: float) -> Floats:
     """The chance to go from each point to each other in a day."""
     step, away = x[1] - x[0], x[:, None] - x
     jump = np.exp(-0.5 * (away / JUMP) ** 2)
@@ -174,7 +176,7 @@ def _moves(x: Floats, walk: float) -> Floats:
         one[0, 0] += part
         one[-1, -1] += part
         near = np.linalg.matrix_power(one, times)
-    return (1 - JUMPS) * near + JUMPS * jump / jump.sum(1, keepdims=True)
+    return (1 - jumps) * near + jumps * jump / jump.sum(1, keepdims=True)
 
 
 def _filtered(seen: Floats, moves: Floats, before: Floats) -> tuple[NDArray[np.float32], Floats]:

@@ -14,8 +14,9 @@ from aiops_lab.stats.spent import Floats, Judge
 WEEK = 168
 TIMES = (2.0, 6.0, 15.0)
 """Times the allowed share, at which it is told how soon an alert fires."""
-RUNS, DAYS, FOUND_IN = 60, 35, 7 * 24
-"""Runs, days of each while all is well, and hours in which what is not is looked for."""
+RUNS, FEWEST, DAYS, FOUND_IN = 60, 20, 35, 7 * 24
+"""Runs, the fewest of them, days of each while all is well, and hours in which what is not is
+looked for."""
 MOST_BEFORE = 7 * 24
 """Hours, at most, that go before: as long as the longest window."""
 
@@ -74,8 +75,9 @@ def false_pages(service: Service, rules: Sequence[Rule], *, seed: int = 0) -> li
 
     Notes
     -----
-    60 runs of five weeks each, after as long as the longest window; what is found is looked for in
-    a week from a random hour on, at 2, 6 and 15 times the allowed share (at most all answers).
+    60 runs of five weeks each, of several strata fewer, after as long as the longest window; what
+    is found is looked for in a week from a random hour on, at 2, 6 and 15 times the allowed share
+    (at most all answers).
 
     Examples
     --------
@@ -90,25 +92,25 @@ def false_pages(service: Service, rules: Sequence[Rule], *, seed: int = 0) -> li
         raise ValueError("such a judge tells too little: no alert can be simulated")
     random = np.random.default_rng(seed)
     lead = min(max(72, *(round(rule.hours) for rule in rules)), MOST_BEFORE)
-    whole = np.ones(lead + 24 * DAYS)
+    whole, runs = np.ones(lead + 24 * DAYS), max(RUNS // len(service.weight), FEWEST)
 
-    def run(times: Floats, runs: int) -> list[Bools]:
-        n, m = service.drawn(times, runs, random)
+    def run(times: Floats, count: int) -> list[Bools]:
+        n, m = service.drawn(times, count, random)
         known = {"weight": service.weight, "scale": scale}
         return [fires(rule, n, m, service.allowed, **known) for rule in rules]  # type: ignore[arg-type]
 
-    counted = [int(began(found)[:, lead:].sum()) for found in run(whole, RUNS)]
+    counted = [int(began(found)[:, lead:].sum()) for found in run(whole, runs)]
     healthy = _pooled(service)
     hours: list[list[float | None]] = [[] for _ in rules]
     for multiple in TIMES:
         bad = multiple * service.allowed / healthy
         later = np.where(np.arange(lead + FOUND_IN) < lead, 1.0, bad)
-        for known, found in zip(hours, run(later, RUNS * 2), strict=True):
+        for known, found in zip(hours, run(later, 2 * runs), strict=True):
             after = found[~found[:, lead - 1], lead:]
             first = np.where(after.any(1), after.argmax(1) + 1.0, np.inf)
             middle = float(np.median(first)) if len(first) else np.inf
             known.append(middle if np.isfinite(middle) else None)
-    days = float(RUNS * DAYS)
+    days = float(runs * DAYS)
     return [
         Pages(
             days / count if count else None,

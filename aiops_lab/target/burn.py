@@ -23,6 +23,7 @@ from aiops_lab.stats.burning import (
     seen,
 )
 from aiops_lab.stats.paging import TIMES, WEEK, Pages, Service, false_pages
+from aiops_lab.target.explain import unreachable
 from aiops_lab.target.strata import Strata, strata, why_not
 from aiops_lab.wording import figure
 
@@ -155,7 +156,7 @@ def burning(goal: Objective, counts: pl.DataFrame, at: datetime, *, seed: int = 
 def alerts_of(goal: Objective) -> list[Derived]:
     """The alerts of an objective, or those derived where it has none, and one by evidence."""
     period, most = goal.window.length.days, 1 / goal.budget
-    found = [_own(alert, most) for alert in goal.alerts]
+    found = [_own(alert, goal) for alert in goal.alerts]
     for severity, share, window in () if goal.alerts else DEFAULT:
         if window.days >= period:
             continue
@@ -173,14 +174,14 @@ def alerts_of(goal: Objective) -> list[Derived]:
     return [*found, Derived(GATHERED, "page", "", SUSTAINED)]
 
 
-def _own(alert: Alert, most: float) -> Derived:
+def _own(alert: Alert, goal: Objective) -> Derived:
     rule = Rule(alert.window.days * 24, alert.burn_rate, alert.after.days * 24, alert.strict)
     known = Derived(alert.name, alert.severity, alert.window.told, rule)
     if alert.quiet:
         why = "it fires while little is burnt, which is all the time: use gt or gte"
-    elif alert.burn_rate > most * (1 - 1e-9 if alert.strict else 1 + 1e-9):
+    elif unreachable(alert, goal):
         why = (
-            f"it can never fire: with every answer bad the burn rate is {most:.3g}, "
+            f"it can never fire: with every answer bad the burn rate is {1 / goal.budget:.3g}, "
             f"and it needs {alert.burn_rate:.3g}"
         )
     else:

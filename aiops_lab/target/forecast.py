@@ -20,9 +20,11 @@ SPENT = pl.Schema({"day": TIME, **dict.fromkeys(("low", "middle", "high"), pl.Fl
 DOWN = pl.Schema(
     {"objective": pl.String, "day": TIME, **dict.fromkeys(("spent", "low", "high"), pl.Float64)}
 )
-DRAWS = 1000
-BEFORE = timedelta(days=56)
-"""How far back at most, before the period, days may tell what is to come."""
+DRAWS, FEW, LONG = 1000, 400, 150
+"""Draws, and those where there are more days."""
+BEFORE, WINDOW_BEFORE = timedelta(days=56), timedelta(days=28)
+"""How far back at most, before the period, days may tell what is to come; of a rolling window, its
+own length or this."""
 FEWEST = 3
 """Days with evaluations; with fewer nothing is forecast."""
 DAY = 24
@@ -101,7 +103,9 @@ def forecast(
         why = "such a judge tells too little, or has no labels"
     begin, end = goal.window.period(at)
     length = end - begin
-    since = begin - (length if goal.window.rolling else BEFORE)
+    if length < timedelta(days=1):
+        why = why or "periods of less than a day are not forecast"
+    since = begin - (max(length, WINDOW_BEFORE) if goal.window.rolling else BEFORE)
     first = counts.filter(pl.col("objective") == goal.name)["hour"].min()
     known = None
     if isinstance(first, datetime) and not why:
@@ -109,7 +113,7 @@ def forecast(
     if known is None:
         return Forecast(why=why or "nothing was evaluated", level=level)
     until = at + length if goal.window.rolling else end
-    edges = _edges(known, begin)
+    edges = _edges(known, None if goal.window.rolling else begin)
     days = _days(known, edges, goal.judge is not None)
     if (count := int((days.evaluated > 0).sum())) < FEWEST:
         told = f"{count} day{'s' if count != 1 else ''} with evaluations: it takes {FEWEST}"
@@ -131,18 +135,19 @@ def _drawn(
     """The draws; days are told from the last edge on."""
     ahead = max((until - known.moment(int(edges[-1]) - 1)) / timedelta(days=1), 0.0)
     future = np.append(np.arange(1.0, np.ceil(ahead)), ahead) if ahead > 0 else np.empty(0)
-    found = levels(days, goal.budget, goal.judge, draws=DRAWS, random=random)
+    draws = FEW if len(days.bad) > LONG else DRAWS
+    found = levels(days, goal.budget, goal.judge, draws=draws, random=random)
     answers = (
         known.answers[len(known.answers) % DAY :] if len(known.answers) > DAY else days.answers
     )
     daily = answers.reshape(-1, DAY).sum(1) if len(known.answers) > DAY else answers
-    more = traffic(daily, len(future), DRAWS, random) * np.diff(future, prepend=0.0)
+    more = traffic(daily, len(future), draws, random) * np.diff(future, prepend=0.0)
     bad = random.poisson(more * found.ahead(len(future), random)).astype(float)
     past = np.broadcast_to(days.answers, found.bad.shape)
     kept, rolling = slice(None), round((until - begin) / timedelta(days=2))
     if not goal.window.rolling:
-        inside = edges[:-1] >= round((begin - known.start) / HOUR)
-        kept, rolling = slice(int(inside.argmax()), None), None
+        cut = round((begin - known.start) / HOUR)
+        kept, rolling = slice(int(np.searchsorted(edges[:-1], cut)), None), None
     ends = np.append(((edges[1:] - edges[-1]) / DAY)[kept], future)
     return exhaustion(
         np.concatenate([past[:, kept], more], 1), np.concatenate([found.bad[:, kept], bad], 1),
@@ -150,13 +155,12 @@ def _drawn(
     )  # fmt: skip
 
 
-def _edges(known: Strata, begin: datetime) -> Floats:
-    """Where days begin and end, in hours: days back from the last hour, one cut at the period's
-    begin."""
+def _edges(known: Strata, cut: datetime | None) -> Floats:
+    """Where days begin and end, in hours: days back from the last hour, one cut at a moment."""
     hours = known.evaluated.shape[1]
-    edges = np.append(np.arange(hours, 0, -DAY)[::-1], 0)
-    cut = (begin - known.start) / HOUR
-    return np.unique(np.append(edges, round(cut) if 0 < cut < hours else 0)).astype(float)
+    at = 0 if cut is None else round((cut - known.start) / HOUR)
+    edges = np.append(np.arange(hours, 0, -DAY), [0, at if 0 < at < hours else 0])
+    return np.unique(edges).astype(float)
 
 
 def _days(known: Strata, edges: Floats, judged: bool) -> Days:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -56,7 +57,7 @@ def strata(goal: Objective, counts: pl.DataFrame, begin: datetime, at: datetime)
         share = pl.col("answers").sum() / pl.col("n").sum().clip(1)
         stratum = share.over("stratum").log(2).round().cast(pl.String)
     end = _whole(at)
-    hours = max(round((end - begin) / HOUR + 0.499), 1)
+    hours = max(math.ceil((end - begin) / HOUR), 1)
     start = end - HOUR * hours
     own = own.with_columns(
         at=((pl.col("hour") - start).dt.total_seconds() / 3600).floor().cast(pl.Int64),
@@ -87,6 +88,8 @@ def why_not(goal: Objective) -> str:
         return goal.why
     if goal.parts:
         return "it is made of parts: look at each of them"
+    if goal.budget >= 1:
+        return "every answer may be bad: there is no budget to burn"
     if goal.budgeting != "occurrences":
         return "slices of time are not computed yet"
     if goal.criterion and goal.criterion.kind == "ratio":

@@ -135,3 +135,14 @@ def test_what_is_not_computed_says_why() -> None:
     of = Objective("both", 0.98, parts=(Part(goal()),))
     found = burning(of, counts(), AT).alerts
     assert set(found["status"]) == {"inconclusive"} and "parts" in found["why"][0]
+
+
+def test_where_all_may_be_bad_nothing_burns() -> None:
+    found = burning(goal(0.0), counts(), AT).alerts
+    assert "no budget" in found["why"][0] and set(found["status"]) == {"inconclusive"}
+
+
+def test_millions_of_answers_are_no_trouble() -> None:
+    found = burning(goal(0.999), counts(0.0001, 0.9, n=1_000_000), AT)
+    assert row(found, GATHERED)["status"] == "fail"
+    assert row(found, GATHERED)["since"] == AT - 5 * HOUR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ def goal(window: Window = MONTH, **more: Any) -> Objective:
     return Objective("kind", 0.98, "kind", read_criterion(">= 0.5"), window, **more)
 
 
-def counts(bad: list[float], first: datetime = FIRST, evaluated: int = 1000) -> pl.DataFrame:
+def counts(bad: Sequence[float], first: datetime = FIRST, evaluated: int = 1000) -> pl.DataFrame:
     """A thousand answers a day at noon, of which so many evaluated, with so many bad each day."""
     return pl.DataFrame({
         "hour": [first + DAY * i + DAY / 2 for i in range(len(bad))], "bad": bad,
@@ -81,6 +82,22 @@ def test_of_a_rolling_window_what_was_bad_falls_out() -> None:
     assert found.exhausted_on is not None and found.exhausted_on < FIRST
     fan = found.fan["middle"]
     assert fan[0] > 1.1 and fan[2] < 0.7
+
+
+def test_at_the_begin_of_a_period_nothing_of_it_is_spent() -> None:
+    found = forecast(goal(), counts([40] * 30, FIRST - 30 * DAY), FIRST)
+    assert found.exhausted_on is not None
+    assert abs(found.exhausted_on - (FIRST + 15.5 * DAY)) < 1.5 * DAY
+    assert found.fan["low"][0] < 0.1
+
+
+def test_a_period_of_a_time_zone_begins_at_its_own_midnight() -> None:
+    window = Window(Duration(1, "M"), rolling=False, timezone="Asia/Kolkata")
+    rows = counts([40] * 60, FIRST - 40 * DAY)
+    found = forecast(goal(window), rows, FIRST + 10.3 * DAY)
+    assert found.until == FIRST + 31 * DAY - timedelta(hours=5.5)
+    assert found.exhausted_on is not None
+    assert abs(found.exhausted_on - (FIRST + 15.5 * DAY)) < 1.5 * DAY
 
 
 def test_a_judges_false_flags_are_not_burnt() -> None:

@@ -18,7 +18,7 @@ from tests.conftest import WHOLE
 from tests.stats import simulate_budgets as budgets
 
 pytestmark = pytest.mark.slow
-MONTHS = 1600 if WHOLE else 96
+MONTHS = 1000 if WHOLE else 96
 MORE = range(5000, 5000 + MONTHS // 2)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -126,8 +126,9 @@ def _write(months: list[Month], healthy: list[Month]) -> None:
         f"The day on which an error budget is exhausted, forecast with an interval of 80 %, in "
         f"{len(months)} simulated months: allowed 2, 5 or 10 %; 0.7 to 4 times as much bad; 200 to "
         "6,000 answers a day, fewer at weekends, in noisy numbers; 5 to 100 % evaluated; a share "
-        "that is constant, drifts (AR(1) on the logit), differs from day to day (by 20 to 70 %), or "
-        "has changed in a step within the period; four weeks of history; from the fourth day on. Rolling windows were well until 3 to 20 days ago. "
+        "that is constant, drifts (AR(1) on the logit), differs from day to day (by 20 to 70 %), "
+        "or has changed in a step within the period; four weeks of history; from the fourth day "
+        "on. Rolling windows were well until 3 to 20 days ago. "
         "Covered: the true day is one of the interval; where it is open, not to be exhausted is "
         "covered. Days count as wholes, which adds to what short intervals cover. The chance to be "
         f"exhausted is of {len(healthy)} months more, with 0.2 to 4 times as much bad.",
