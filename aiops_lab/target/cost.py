@@ -21,6 +21,7 @@ from aiops_lab.target import cost_words as words
 from aiops_lab.traffic.counts import bad_of
 from aiops_lab.traffic.summaries import SLICES
 from aiops_lab.verdict import Verdict
+from aiops_lab.wording import short_name
 
 RECENT = timedelta(days=28)
 """The traffic whose mix counts."""
@@ -28,6 +29,8 @@ DIFFERS = 0.01
 """A mix differs when a part's share of the questions and of the traffic are so far apart."""
 MUCH = 0.03
 """Of more traffic than this without questions nothing can be said."""
+THIN = 3.0
+"""A stratum whose questions weigh so many times the mean leaves much open."""
 LABELS = 50
 """Fewer labelled answers of a kind do not tell how a judge errs."""
 BY = pl.Schema(
@@ -69,6 +72,11 @@ class ChangeCost(Result):
     by: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
     rise: Rise | None = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        names = ("share", "low", "high", "smallest_visible")
+        return super().to_dict() | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,7 @@ def cost_of(
         "objective": goal.name, "target": goal.target, "remaining": remaining, "level": level,
         "by": mix.by, "unasked": mix.unasked, "notes": [*notes, *mix.notes],
     }  # fmt: skip
+    told["notes"] += _thin(strata, mix.by)
     rise, why = _rise(pairs, strata, goal), _judge_unfit(goal)
     of = remaining / goal.budget
     if mix.unasked > MUCH:
@@ -293,6 +302,17 @@ def _strata(pairs: pl.DataFrame, mix: Mix) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pairs, found.sort("weight", "value", descending=[True, False]).select(
         pl.col(name).cast(dtype) for name, dtype in BY.items()
     )
+
+
+def _thin(strata: pl.DataFrame, by: str | None) -> list[str]:
+    """The stratum that has so many fewer questions than traffic that it leaves most open."""
+    share, n = strata["weight"].to_numpy(), strata["n"].to_numpy()
+    place = int(np.argmax(share / n))
+    if by is None or share[place] * n.sum() < THIN * n[place]:
+        return []
+    value = short_name(strata["value"][place])
+    told = f"{by} {value} has {words.percent(share[place])} of the traffic"
+    return [f"{told} and {n[place]} of {n.sum():,} questions: ask more there first"]
 
 
 def _rise(pairs: pl.DataFrame, strata: pl.DataFrame, goal: Objective) -> Rise:
