@@ -2,10 +2,10 @@
 
 Post-stratified: D = Σ W d over the strata, W their shares of the traffic, taken as known, and d the
 mean differences of n questions each. A question weighs w = W / n, and Tango's score interval is put
-on the effective number of questions whose pairs vary as much, (Σ w |x| - D² + u) / (Σ w² (x - D)² + u²):
-one pair that changed is added where one that was not seen would weigh most, u = W / (n + 4 (1 - W))
-in that stratum. A stratum of five questions of which none changed thus has a variance. With even
-weights it is Tango's interval itself.
+on the effective number of questions whose pairs vary as much:
+(Σ w |x| - D² + u) / (Σ w² (x - D)² + u²), where x are the differences. One pair that changed is
+added where one that was not seen would weigh most, u = W / (n + 4 (1 - W)) in that stratum: of five
+questions of which none changed something is open. With even weights it is Tango's interval itself.
 
 Others that were tried, by least coverage or width over Tango's on Kish's effective number, where
 weights are Dirichlet's, 60 to 2,000 questions, 1 to 12 % of pairs changed:
