@@ -29,6 +29,8 @@ DIFFERS = 0.01
 """A mix differs when a part's share of the questions and of the traffic are so far apart."""
 MUCH = 0.03
 """Of more traffic than this without questions nothing can be said."""
+MISSING = 0.02
+"""Of the answers, so much more may lack a figure in one run."""
 THIN = 3.0
 """A stratum whose questions weigh so many times the mean leaves much open."""
 LABELS = 50
@@ -172,7 +174,7 @@ def cost_of(
         "by": mix.by, "unasked": mix.unasked, "notes": [*notes, *mix.notes],
     }  # fmt: skip
     told["notes"] += _thin(strata, mix.by)
-    rise, why = _rise(pairs, strata, goal), _judge_unfit(goal)
+    rise, why = _rise(pairs, strata, goal), _missing(answers, goal) or _judge_unfit(goal)
     of = remaining / goal.budget
     if mix.unasked > MUCH:
         why = mix.notes[0]
@@ -207,8 +209,8 @@ def _within(answers: pl.DataFrame, goal: Objective) -> tuple[pl.DataFrame, list[
 def _pairs(answers: pl.DataFrame, goal: Objective) -> pl.DataFrame:
     """A row a question: how much of its answers was bad before and after, epochs averaged."""
     assert goal.criterion is not None
-    given = "label" if goal.criterion.kind == "labels" else "value"
-    bad = nw.from_native(answers).with_columns(bad=bad_of(goal.criterion, nw.col(given)))
+    bad = bad_of(goal.criterion, nw.col(given_in(goal)))
+    bad = nw.from_native(answers).with_columns(bad=bad)
     means = bad.to_native().group_by("sample_id", "side").agg(pl.col("bad").mean()).drop_nulls()
     keys = answers.drop("side", "epoch", "value", "label").unique("sample_id", keep="first")
     sides = (
@@ -327,6 +329,23 @@ def _rise(pairs: pl.DataFrame, strata: pl.DataFrame, goal: Objective) -> Rise:
     index = pairs["stratum"].rank("dense").to_numpy() - 1
     found = weighted_moves(*sides, np.asarray(index, int), weight["weight"].to_numpy(), groups)
     return Rise(found, goal.judge)
+
+
+def given_in(goal: Objective) -> str:
+    """The column of the answers that an objective's criterion is about."""
+    return "label" if goal.criterion is not None and goal.criterion.kind == "labels" else "value"
+
+
+def _missing(answers: pl.DataFrame, goal: Objective) -> str:
+    """Answers without a figure are neither good nor bad: the two runs must lack about as many."""
+    asked = answers["sample_id"].n_unique()
+    known = pl.col(given_in(goal)).count() / (asked * pl.col("epoch").n_unique())
+    shares = dict(answers.group_by("side").agg(known).iter_rows())
+    before, now = (1 - shares.get(side, 0.0) for side in ("baseline", "candidate"))
+    if abs(now - before) <= MISSING:
+        return ""
+    told = f"{words.percent(now)} of the candidate's answers have no {goal.metric}"
+    return f"{told}, {words.percent(before)} of the baseline's"
 
 
 def _judge_unfit(goal: Objective) -> str:

@@ -192,6 +192,21 @@ def test_a_judge_is_put_right_or_nothing_is_said() -> None:
         assert found.share is None and told in found.verdict.headline
 
 
+@pytest.mark.parametrize("run", ["a", "b"])
+def test_answers_that_one_run_lacks_are_neither_good_nor_bad(run: str) -> None:
+    asked = [
+        {"run_id": name, "sample_id": str(i), "metric": "grounded",
+         "value": None if name == run and i < 20 else 1.0}
+        for name in "ab" for i in range(400)
+    ]  # fmt: skip
+    found = compare_runs(pl.DataFrame(asked), baseline="a", candidate="b")
+    cost = change_cost(found, goal())
+    assert cost.share is None and "5 % of the" in cost.verdict.headline
+    rows = pl.DataFrame(asked).drop_nulls()  # questions that one run was never asked
+    other = change_cost(compare_runs(rows, baseline="a", candidate="b"), goal())
+    assert other.share is None and "5 % of the" in other.verdict.headline
+
+
 def test_clusters_are_honoured() -> None:
     parts = {"de": (400, 40, 0), "en": (200, 0, 0)}
     mix = traffic(de=900, en=100)
