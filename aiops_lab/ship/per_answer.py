@@ -13,13 +13,13 @@ OWN = ("side", "sample_id", "epoch", "value", "label", "cluster")
 
 
 def per_answer(data: Evals, metric: str, cluster: str | None = None) -> pl.DataFrame:
-    """A row an answer of both runs: the value of a metric, and the metadata of its question.
+    """A row an answer of both runs: the value of a metric, null where it has none.
 
     Returns
     -------
     pl.DataFrame
         side (baseline, candidate), sample_id, epoch, value, label, cluster, and a text column for
-        each key of the metadata: what either run knows of the question. What the lab measures of
+        each key of the questions' metadata: what either run knows. What the lab measures of
         every answer comes before a score of the same name.
     """
     sides = dict(zip(data.run_ids, ("baseline", "candidate"), strict=True))
@@ -30,10 +30,12 @@ def per_answer(data: Evals, metric: str, cluster: str | None = None) -> pl.DataF
     keys = keys.select(name for name in keys.columns if name not in OWN)
     known = pl.col(["cluster", *keys.columns]).drop_nulls().first()
     of = samples.select("sample_id", "cluster").hstack(keys).group_by("sample_id").agg(known)
+    row = ["run_id", "sample_id", "epoch"]
     if metric in USED and metric in samples.columns and samples[metric].count():
-        own = samples.with_columns(value=pl.col(metric), label=pl.lit(None, pl.String))
+        own = samples.select(*row, value=metric, label=pl.lit(None, pl.String))
     else:
-        own = data.scores.filter(pl.col("metric") == metric)
+        scores = data.scores.filter(pl.col("metric") == metric).select(*row, "value", "label")
+        own = samples.select(row).join(scores, on=row, how="left")
     return (
         own.select(
             pl.col("run_id").replace_strict(sides, return_dtype=pl.String).alias("side"),

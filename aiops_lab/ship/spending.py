@@ -15,7 +15,7 @@ from aiops_lab.ship.compare import compare_runs
 from aiops_lab.ship.per_answer import per_answer
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import LEVEL, Sides, Tested
-from aiops_lab.target.cost import ChangeCost, change_cost, cost_of, not_computed
+from aiops_lab.target.cost import ChangeCost, change_cost, cost_of, given_in, not_computed
 from aiops_lab.wording import short_name
 
 Found = list[tuple[Rule, Sides, Tested]]
@@ -41,7 +41,7 @@ def budget_rules(
             left.append(f"{short_name(goal.name)} {why}")
             continue
         answers = per_answer(data, str(goal.metric), cluster)
-        sides = answers.drop_nulls("label" if _labelled(goal) else "value")["side"]
+        sides = answers.drop_nulls(given_in(goal))["side"]
         if sides.n_unique() < 2:
             left.append(f"{short_name(goal.name)} is not asked: no {goal.metric} in both runs")
             continue
@@ -59,10 +59,6 @@ def budget_rules(
         found.append((rule, NO_SIDES, Tested(0, note=note, method=note)))
     told = "; ".join(left) or "every objective has its rule"
     return found, ("budgets", "warn" if left else "ok", told)
-
-
-def _labelled(goal: Objective) -> bool:
-    return goal.criterion is not None and goal.criterion.kind == "labels"
 
 
 def _tested(cost: ChangeCost, goal: Objective, limit: float) -> Tested:

@@ -21,6 +21,7 @@ from aiops_lab.target import cost_words as words
 from aiops_lab.traffic.counts import bad_of
 from aiops_lab.traffic.summaries import SLICES
 from aiops_lab.verdict import Verdict
+from aiops_lab.wording import short_name
 
 RECENT = timedelta(days=28)
 """The traffic whose mix counts."""
@@ -28,6 +29,10 @@ DIFFERS = 0.01
 """A mix differs when a part's share of the questions and of the traffic are so far apart."""
 MUCH = 0.03
 """Of more traffic than this without questions nothing can be said."""
+MISSING = 0.02
+"""Of the answers, so much more may lack a figure in one run."""
+THIN = 3.0
+"""A stratum whose questions weigh so many times the mean leaves much open."""
 LABELS = 50
 """Fewer labelled answers of a kind do not tell how a judge errs."""
 BY = pl.Schema(
@@ -69,6 +74,11 @@ class ChangeCost(Result):
     by: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
     rise: Rise | None = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        names = ("share", "low", "high", "smallest_visible")
+        return super().to_dict() | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -163,7 +173,8 @@ def cost_of(
         "objective": goal.name, "target": goal.target, "remaining": remaining, "level": level,
         "by": mix.by, "unasked": mix.unasked, "notes": [*notes, *mix.notes],
     }  # fmt: skip
-    rise, why = _rise(pairs, strata, goal), _judge_unfit(goal)
+    told["notes"] += _thin(strata, mix.by)
+    rise, why = _rise(pairs, strata, goal), _missing(answers, goal) or _judge_unfit(goal)
     of = remaining / goal.budget
     if mix.unasked > MUCH:
         why = mix.notes[0]
@@ -198,8 +209,8 @@ def _within(answers: pl.DataFrame, goal: Objective) -> tuple[pl.DataFrame, list[
 def _pairs(answers: pl.DataFrame, goal: Objective) -> pl.DataFrame:
     """A row a question: how much of its answers was bad before and after, epochs averaged."""
     assert goal.criterion is not None
-    given = "label" if goal.criterion.kind == "labels" else "value"
-    bad = nw.from_native(answers).with_columns(bad=bad_of(goal.criterion, nw.col(given)))
+    bad = bad_of(goal.criterion, nw.col(given_in(goal)))
+    bad = nw.from_native(answers).with_columns(bad=bad)
     means = bad.to_native().group_by("sample_id", "side").agg(pl.col("bad").mean()).drop_nulls()
     keys = answers.drop("side", "epoch", "value", "label").unique("sample_id", keep="first")
     sides = (
@@ -295,6 +306,17 @@ def _strata(pairs: pl.DataFrame, mix: Mix) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
+def _thin(strata: pl.DataFrame, by: str | None) -> list[str]:
+    """The stratum that has so many fewer questions than traffic that it leaves most open."""
+    share, n = strata["weight"].to_numpy(), strata["n"].to_numpy()
+    place = int(np.argmax(share / n))
+    if by is None or share[place] * n.sum() < THIN * n[place]:
+        return []
+    value = short_name(strata["value"][place])
+    told = f"{by} {value} has {words.percent(share[place])} of the traffic"
+    return [f"{told} and {n[place]} of {n.sum():,} questions: ask more there first"]
+
+
 def _rise(pairs: pl.DataFrame, strata: pl.DataFrame, goal: Objective) -> Rise:
     clustered = pairs["cluster"].count() > 0
     alone = pl.format("a question of its own: {}", "sample_id")
@@ -307,6 +329,23 @@ def _rise(pairs: pl.DataFrame, strata: pl.DataFrame, goal: Objective) -> Rise:
     index = pairs["stratum"].rank("dense").to_numpy() - 1
     found = weighted_moves(*sides, np.asarray(index, int), weight["weight"].to_numpy(), groups)
     return Rise(found, goal.judge)
+
+
+def given_in(goal: Objective) -> str:
+    """The column of the answers that an objective's criterion is about."""
+    return "label" if goal.criterion is not None and goal.criterion.kind == "labels" else "value"
+
+
+def _missing(answers: pl.DataFrame, goal: Objective) -> str:
+    """Answers without a figure are neither good nor bad: the two runs must lack about as many."""
+    asked = answers["sample_id"].n_unique()
+    known = pl.col(given_in(goal)).count() / (asked * pl.col("epoch").n_unique())
+    shares = dict(answers.group_by("side").agg(known).iter_rows())
+    before, now = (1 - shares.get(side, 0.0) for side in ("baseline", "candidate"))
+    if abs(now - before) <= MISSING:
+        return ""
+    told = f"{words.percent(now)} of the candidate's answers have no {goal.metric}"
+    return f"{told}, {words.percent(before)} of the baseline's"
 
 
 def _judge_unfit(goal: Objective) -> str:

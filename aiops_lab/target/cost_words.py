@@ -109,7 +109,11 @@ def verdict(
             f"{percent(share)} {between(low, high)}."
         )
         if rise.needed:
-            step = f"About {figure(rise.needed, digits=2)} questions would tell if it is as it seems; {seen}."  # noqa: E501
+            so_many = f"About {figure(rise.needed, digits=2)} questions"
+            step = f"{so_many} would tell if it is as it seems; {seen}."
+    if status == "inconclusive":
+        thin = [note for note in told["notes"] if note.endswith("ask more there first")]
+        step += "".join(f" Mind that {note}." for note in thin)
     notes = [note for note in told["notes"] if "of the traffic has no question" in note]
     if notes:
         alone = percent(told["unasked"] * told["remaining"] / goal.budget)

@@ -106,6 +106,17 @@ def _write(rows: list[tuple[changes.Design, dict[str, float]]]) -> None:
     table.write()
 
 
+def test_a_stratum_of_five_that_turns_by_itself_is_missed_now_and_then() -> None:
+    """30 % of a quarter of the traffic, 8 % of the rest: none of five shows it in .17."""
+    random, n, weight = np.random.default_rng(4), np.array([5, 2000]), np.array([0.25, 0.75])
+    turning = np.array([0.3, 0.08])
+    up = random.binomial(n, turning, (10_000, 2))
+    low, high = rise_interval(weight, n, up, 0 * up)
+    covered = float(((low <= weight @ turning) & (weight @ turning <= high)).mean())
+    print(f"five questions for a quarter of the traffic, of which 30 % turns: {covered:.3f}")
+    assert 0.84 <= covered <= 0.88  # a known shortfall, as docs/gate.md says
+
+
 @pytest.mark.parametrize("clustered", [False, True])
 def test_epochs_and_clusters_are_covered(clustered: bool) -> None:
     """The truth: what a hundred thousand questions of each stratum say of the same recipe."""

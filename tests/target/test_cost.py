@@ -128,6 +128,14 @@ def test_traffic_without_questions_is_said_and_of_much_nothing_is() -> None:
     assert lone.by["n"].sum() == 500 and "500 of 1000 questions" in lone.settings["notes"][0]
 
 
+def test_much_traffic_and_few_questions_are_pointed_out() -> None:
+    asked = runs({"de": (500, 5, 5), "fr": (5, 0, 0)})
+    thin = change_cost(asked, goal(), traffic(de=750, fr=250))
+    assert "language fr has 25 % of the traffic and 5 of 505 questions" in thin.verdict.next_step
+    whole = change_cost(asked, goal())
+    assert (thin.high or 0) - (thin.low or 0) > 2 * ((whole.high or 0) - (whole.low or 0))
+
+
 def test_a_filter_keeps_to_its_slice() -> None:
     asked = runs({"de": (500, 10, 0), "en": (500, 30, 0)})
     mix = traffic(de=900, en=100)
@@ -184,6 +192,21 @@ def test_a_judge_is_put_right_or_nothing_is_said() -> None:
         assert found.share is None and told in found.verdict.headline
 
 
+@pytest.mark.parametrize("run", ["a", "b"])
+def test_answers_that_one_run_lacks_are_neither_good_nor_bad(run: str) -> None:
+    asked = [
+        {"run_id": name, "sample_id": str(i), "metric": "grounded",
+         "value": None if name == run and i < 20 else 1.0}
+        for name in "ab" for i in range(400)
+    ]  # fmt: skip
+    found = compare_runs(pl.DataFrame(asked), baseline="a", candidate="b")
+    cost = change_cost(found, goal())
+    assert cost.share is None and "5 % of the" in cost.verdict.headline
+    rows = pl.DataFrame(asked).drop_nulls()  # questions that one run was never asked
+    other = change_cost(compare_runs(rows, baseline="a", candidate="b"), goal())
+    assert other.share is None and "5 % of the" in other.verdict.headline
+
+
 def test_clusters_are_honoured() -> None:
     parts = {"de": (400, 40, 0), "en": (200, 0, 0)}
     mix = traffic(de=900, en=100)
@@ -226,4 +249,5 @@ def test_the_demo_says_what_its_change_costs(demo: Lab) -> None:
     late = Objective("fast", 0.98, "latency_s", read_criterion("<= 4"))
     cost = change_cost(found, late, demo)
     assert isinstance(cost, ChangeCost) and json.dumps(cost.to_dict())
+    assert cost.to_dict()["share"] == cost.share
     assert "rise" not in cost.to_dict() and cost.settings["notes"]
