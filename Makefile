@@ -43,7 +43,7 @@ test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n 2 --durations=15
 
 proof: $(READY)
-	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch
+	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target
 	$(BIN)/python -m pytest -m proof -s
 
 lock:

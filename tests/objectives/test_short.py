@@ -132,7 +132,7 @@ def test_mistakes_of_a_file_have_lines() -> None:
 
 
 def test_the_template_shows_an_objective_that_works() -> None:
-    part = TEMPLATE[TEMPLATE.index("# [[slo]]") : TEMPLATE.index("# Secrets")]
+    part = TEMPLATE[TEMPLATE.index("# [[slo]]") : TEMPLATE.index("# What follows")]
     (found,) = objectives_in(settings_of(re.sub(r"(?m)^# ", "", part)))
     assert found.judge and found.alerts[0].burn_rate == pytest.approx(5.6)
 
