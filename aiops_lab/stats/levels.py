@@ -109,7 +109,8 @@ def levels(
         days, share[at], flags[j[:, None], at], false[j], power[j],
         np.array(SPREADS)[spread], random,
     )  # fmt: skip
-    return Levels(found, x[at[:, -1]], *np.array(WALKS)[walk].T, np.array(SPREADS)[spread])
+    steps, jumps = np.array(WALKS)[walk].T
+    return Levels(found, x[at[:, -1]], steps, jumps, np.array(SPREADS)[spread])
 
 
 def _errors(judge: Judge | None, draws: int) -> tuple[Floats, Floats]:
