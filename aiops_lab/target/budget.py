@@ -117,7 +117,7 @@ def error_budget(
         the canonical table ``traffic`` of any library that Narwhals knows; or these and the table
         ``evaluations`` as a pair.
     objectives
-        Those of the lab's ``lab.toml`` by default.
+        Those of the lab's ``lab.toml`` by default; where it has none, the verdict says so.
     at
         When; by default the end of the last hour that has answers.
     level
@@ -160,8 +160,8 @@ def error_budget(
 def _changes(data: Any, objectives: pl.DataFrame, at: datetime) -> pl.DataFrame:
     """What was changed since the first period began."""
     known = data.table("changes") if hasattr(data, "relations") else empty("changes")
-    begin = objectives["begin"].min()
-    return known.filter(pl.col("at").is_between(begin, at)).sort("at")
+    begin = pl.lit(objectives["begin"].min(), known.schema["at"])
+    return known.filter(pl.col("at") <= at, pl.col("at") >= begin).sort("at")
 
 
 def standing_now(lab: Any, *, at: datetime | None = None) -> pl.DataFrame:
@@ -173,6 +173,8 @@ def standing_now(lab: Any, *, at: datetime | None = None) -> pl.DataFrame:
         There are no objectives.
     """
     goals, counts, at = _counted(lab, None, at)
+    if not goals:
+        raise BadSettings("there are no objectives, and a policy on budgets is of them: [[slo]]")
     return pl.DataFrame([stands(goal, counts, at, LEVEL) for goal in goals], schema=STANDS)
 
 
@@ -208,7 +210,7 @@ def moment(text: str | None) -> datetime | None:
 def _goals(data: Any, objectives: Iterable[Objective] | None) -> list[Objective]:
     own = objectives is None and hasattr(data, "relations")
     goals = objectives_in(data.settings) if own else list(objectives or ())
-    if not goals:
+    if not goals and not own:
         raise BadSettings("there are no objectives: write [[slo]] in lab.toml, or give some")
     return goals
 

@@ -16,6 +16,11 @@ Row = dict[str, Any]
 
 def verdict(rows: Sequence[Row], slices: Collection[str] = ()) -> Verdict:
     """One verdict over all budgets: the worst first; those called `slices` are of slices."""
+    if not rows:
+        step = "Write what you promise as [[slo]] in lab.toml (docs/objectives.md)."
+        return Verdict(
+            "inconclusive", "Nothing is promised yet: there are no objectives.", (), step
+        )
     evidence = tuple(
         Evidence(f"spent of {short_name(row['name'])}", row["spent"], row["low"], row["high"], 1.0,
                  row["status"])

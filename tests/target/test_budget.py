@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,12 @@ def test_no_objectives_and_an_empty_lab(tmp_path: Any) -> None:
         error_budget(requests(0.01, days=1), [goal(), goal(filter="tenant=a")])
     lab = open_lab(tmp_path)
     assert row(error_budget(lab, [goal()]))["why"] == "there are no answers"
+
+
+def test_a_lab_that_promises_nothing_is_told_so(tmp_path: Path) -> None:
+    found = error_budget(open_lab(tmp_path))
+    assert found.verdict.status == "inconclusive" and "[[slo]]" in found.verdict.next_step
+    assert not sum(frame.height for frame in found.frames.values())
 
 
 def test_the_demos_budgets(demo: Lab) -> None:
