@@ -13,7 +13,7 @@ from aiops_lab.stats.burning import scale_of, seen
 from aiops_lab.stats.exhaustion import Exhaustion, exhaustion, traffic
 from aiops_lab.stats.levels import Days, levels
 from aiops_lab.stats.spent import Floats, bad_share
-from aiops_lab.target.strata import HOUR, Strata, strata, strata_of, why_not
+from aiops_lab.target.strata import HOUR, Strata, strata, why_not, windows
 
 TIME = pl.Datetime("us", "UTC")
 SPENT = pl.Schema({"day": TIME, **dict.fromkeys(("low", "middle", "high"), pl.Float64)})
@@ -229,10 +229,10 @@ def burn_down(
     ends = [at - step * i for i in range(count)][::-1] if rolling else [
         min(begin + step * (i + 1), at) for i in range(count)
     ]  # fmt: skip
+    spans = [(moment - (end - begin) if rolling else begin, moment) for moment in ends]
     rows = []
-    for moment in ends:  # a window each, of counts that overlap
-        start = moment - (end - begin) if rolling else begin
-        share = bad_share(strata_of(own, start, moment), goal.judge, level=level)
+    for (_, moment), found in zip(spans, windows(own, spans), strict=True):
+        share = bad_share(found, goal.judge, level=level)
         of = (1.0 if rolling else (moment - begin) / (end - begin)) / goal.budget
         ends_of = (share.value, share.low, share.high)
         rows.append((goal.name, moment, *(None if x is None else x * of for x in ends_of)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -91,23 +92,32 @@ def why_not(goal: Objective) -> str:
     if goal.budget >= 1:
         return "every answer may be bad: there is no budget to burn"
     if goal.budgeting != "occurrences":
-        return "slices of time are not computed yet"
+        return "alerts and forecasts are of answers, not of slices of time"
     if goal.criterion and goal.criterion.kind == "ratio":
-        return "shares of good are not computed yet"
+        return "alerts and forecasts are of answers that are good or bad, not of shares"
     return ""
 
 
-def strata_of(
-    counts: pl.DataFrame, begin: datetime, end: datetime
-) -> list[tuple[int, int, int, int]]:
-    """Answers, evaluated, bad and missing of each stratum from one moment to another.
+def windows(
+    counts: pl.DataFrame, spans: Sequence[tuple[datetime, datetime]]
+) -> list[list[tuple[int, int, float, int]]]:
+    """Of each span of time what `traffic.counts.strata_of` says of its hours.
 
-    An answer that was sampled stands for as many as its weight says; so many there were at least
-    as were looked at.
+    From running sums of each stratum: spans may overlap, and are many.
     """
-    inside = counts.filter(pl.col("hour") >= begin, pl.col("hour") < end)
-    sums = inside.group_by("stratum").agg(pl.col("n", "evaluated", "bad", "answers").sum())
-    return [
-        (max(round(answers), n), evaluated, round(bad), n - evaluated)
-        for _, n, evaluated, bad, answers in sums.sort("stratum").iter_rows()
-    ]
+    ends = np.array([[_us(moment) for moment in span] for span in spans]).T
+    found: list[list[tuple[int, int, float, int]]] = [[] for _ in spans]
+    for _, own in counts.sort("stratum", "hour").group_by("stratum", maintain_order=True):
+        place = np.searchsorted(own["hour"].dt.epoch("us").to_numpy(), ends)
+        sums = own.select("n", "evaluated", "bad", "answers").to_numpy().cumsum(0)
+        sums = np.vstack([np.zeros((1, 4)), sums])
+        for rows, (n, evaluated, bad, answers) in zip(
+            found, sums[place[1]] - sums[place[0]], strict=True
+        ):
+            if n:
+                rows.append((max(round(answers), int(n)), int(evaluated), bad, int(n - evaluated)))
+    return found
+
+
+def _us(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)
