@@ -11,11 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from aiops_lab import Lab
 from aiops_lab.reports.run import shipped_notebooks
@@ -127,8 +128,14 @@ class Notebook(Opened):
             self.page.locator(".lm-Menu-itemLabel").get_by_text(name, exact=True).click()
 
     def wait(self, number: int) -> None:
-        """Wait until a cell has run, and go back to the top."""
-        self.page.locator(".jp-InputPrompt", has_text=f"[{number}]").wait_for(timeout=120_000)
+        """Wait until a cell has run, and go back to the top; cells out of view are not drawn."""
+        prompt = self.page.locator(".jp-InputPrompt", has_text=f"[{number}]")
+        for _ in range(60):
+            self.panel.evaluate("e => e.scrollTo(0, e.scrollHeight)")
+            with suppress(TimeoutError):
+                prompt.wait_for(timeout=4_000)
+                break
+        prompt.wait_for(timeout=1_000)
         self.panel.evaluate("e => e.scrollTo(0, 0)")
 
     def ask(self, code: str) -> str:
