@@ -12,6 +12,7 @@ import pytest
 
 from aiops_lab import open_lab
 from tests.conftest import DATA, table_of, write_eval
+from tests.ship.test_freeze import lab as spent_lab
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -169,6 +170,19 @@ def test_a_policy_loosened_between_two_gates_is_pointed_out(ready: Path, tmp_pat
         policy.write_text(f"[gate.metrics.{metric}]\nmargin = {margin}\n", "utf-8")
         told = run(*asked, "--policy", policy).stdout
     assert "was loosened" in told
+
+
+def test_a_spent_budget_stops_all_but_a_fix(tmp_path: Path) -> None:
+    home = spent_lab(tmp_path / "lab", 40)
+    asked = ("gate", "--lab", home.path, "--baseline", "a", "--candidate", "b")
+    stopped = run(*asked)
+    assert stopped.returncode == 1 and "Releases are frozen" in stopped.stdout
+    fixed = run(*asked, "--fix", "INC-42")
+    assert fixed.returncode == 0 and "as a fix (INC-42" in fixed.stdout
+    assert run(*asked, "--fix", " ").returncode == 2
+    written = run("export", "policy", home.path, cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert "answers" in (tmp_path / written.stdout.strip()).read_text("utf-8")
 
 
 def test_plans_and_curves_are_printed(ready: Path) -> None:

@@ -218,7 +218,9 @@ def policy(gate: Gate) -> Table:
     ]
     rows += [("gate.caps", name, str(value)) for name, value in given["caps"].items()]
     rows += [
-        ("gate", key, str(given[key])) for key in ("cluster", "inconclusive") if given.get(key)
+        ("gate", key, str(given[key]))
+        for key in ("cluster", "inconclusive", "max_budget_share")
+        if given.get(key)
     ]
     frame = pl.DataFrame(rows, schema=["section", "key", "value"], orient="row")
     return table(frame, title=f"Policy {gate.settings['policy_digest']}")

@@ -203,13 +203,14 @@ def _sampled(
     kept: NDArray[np.float32], moves: Floats, walk: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """Paths over the grid, of shape (draws, days), from the last day back to the first."""
-    days, draws, _ = kept.shape
-    at, back = np.empty((draws, days), int), moves.transpose(0, 2, 1)
+    days, draws, points = kept.shape
+    at, back = np.empty((draws, days), int), moves.transpose(0, 2, 1).astype(np.float32, order="C")
+    upper = np.triu(np.ones((points, points), np.float32))  # a product is faster than a running sum
     for day in range(days - 1, -1, -1):
         chance = kept[day] if day == days - 1 else kept[day] * back[walk, at[:, day + 1]]
-        total = np.cumsum(chance, 1)
-        at[:, day] = (total < random.random((draws, 1)) * total[:, -1:]).sum(1)
-    return np.minimum(at, kept.shape[-1] - 1)
+        total = chance @ upper
+        at[:, day] = (total < random.random((draws, 1), np.float32) * total[:, -1:]).sum(1)
+    return np.minimum(at, points - 1)
 
 
 def _realised(

@@ -233,7 +233,7 @@ def _now(
         least = math.ceil(math.log(EVIDENCE) / math.log(allowed)) if allowed < 1 else math.inf
         why = (
             f"{round(n)} evaluated in the last {window} could not tell, were they all bad: it "
-            f"takes {figure(least, digits=2)}"
+            f"takes {least:,.0f}"
         )
         return row | {"status": "inconclusive", "why": why}
     return row

@@ -10,7 +10,7 @@ import ipywidgets
 import polars as pl
 
 from aiops_lab.charts.budget import LABELS, leading
-from aiops_lab.charts.theme import BASELINE, CANDIDATE, WORSE
+from aiops_lab.charts.theme import CANDIDATE, WORSE
 from aiops_lab.stats.settling import settles
 from aiops_lab.stats.spent import BadShare
 from aiops_lab.target.budget import Budget
@@ -38,7 +38,7 @@ class BudgetExplorer(Panel):
         names = [leading(result), *result.objectives["name"]]
         known = [name for name in names if supposed(result, name) is not None]
         self.name = facet("Objective", known, self._reset, every=False)
-        self.daily = ipywidgets.BoundedIntText(description="Answers/day", min=1, max=10**9)
+        self.daily = ipywidgets.BoundedIntText(description="Daily", min=1, max=10**9)
         self.target = _slider("Promised", 0.5, 0.999, 0.001, ".1%")
         self.rate = _slider("Evaluated", 0.005, 1.0, 0.005, ".1%")
         self.se = _slider("Sensitivity", 0.5, 1.0, 0.01, ".0%")
@@ -93,7 +93,7 @@ def _told(found: Supposed, share: BadShare) -> str:
     budget = 1 - found.target
     spent, low, high = (x / budget for x in (share.value, share.low, share.high))
     told = f"{figure(spent, share=True)} of the budget {interval(low, high, share=True)} spent, "
-    told += f"with {share.evaluated:,} evaluated in {figure(found.days)} days. "
+    told += f"with {share.evaluated:,} evaluated in {found.days:.4g} days. "
     if low >= 1 or high < 1:
         return f"{told}That could be told: it is {'spent' if low >= 1 else 'not spent'}."
     why = undecided(share, settles(share, budget))
@@ -114,7 +114,6 @@ def _picture(share: BadShare, budget: float) -> alt.LayerChart | alt.FacetChart:
             x=alt.X("spent:Q", title=title, scale=alt.Scale(zero=True)), y=alt.value(25),
             tooltip=["spent:Q", "low:Q", "high:Q"],
         ),
-        base.mark_rule(color=BASELINE, opacity=0),
     ).properties(height=50)  # fmt: skip
 
 

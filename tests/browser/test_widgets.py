@@ -148,6 +148,26 @@ def test_a_routers_decisions_are_picked_one_by_one(notebook) -> None:
     assert opened.page.locator(TROUBLE).count() == 0
 
 
+def test_an_objective_is_supposed_otherwise(notebook) -> None:
+    opened = notebook("target_error_budget")
+    opened.ask(
+        "import aiops_lab as al\n"
+        "from aiops_lab.widgets.budget import explore_budget\n"
+        "explorer = explore_budget(al.error_budget(al.open_lab('')))\n"
+        "explorer"
+    )
+    explorer = opened.page.locator(".aiops-lab").first
+    title = explorer.locator("svg.marks text")
+    title.first.wait_for(timeout=60_000)
+    before = float(opened.ask("print(explorer.value.target)"))
+    slider = explorer.locator(".noUi-handle").first
+    slider.scroll_into_view_if_needed()
+    slider.press("ArrowLeft")
+    assert float(opened.ask("print(explorer.value.target)")) < before
+    picture(opened, "supposed")
+    assert opened.page.locator(TROUBLE).count() == 0
+
+
 def at_rest(opened: Notebook, mark) -> dict[str, float]:
     """Where a mark is once nothing around it moves any more."""
     place, since = mark.bounding_box(), 0
