@@ -1,0 +1,1 @@
+"""Respond: which artefact did it, what to replay, and what to write down."""
