@@ -20,9 +20,10 @@ DIMENSIONS = 100
 """Of latent semantic analysis; fewer where the texts have fewer."""
 FUSED = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
-FEWEST = 8
 BLOCK = 8192
 """So many chunks are scored at once."""
+ROUNDED = 1e-5
+"""Products of 32 bits are off by less, as a share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -148,35 +149,33 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
         )
     if cosine:
         asked = unit(asked)
-    questions = len(asked)
-    if questions < FEWEST:  # another product is used for few rows, in which equal ones may differ
-        asked = np.concatenate((asked, np.zeros((FEWEST - questions, asked.shape[1]), np.float32)))
     depth = min(depth, len(rows))
     best = np.full((len(asked), depth), -np.inf, np.float32)
     which = np.full((len(asked), depth), -1, np.int64)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        scores = asked @ (unit(block) if cosine else block).T
         # what cannot be among the best is not looked at again: no sort of a whole block
-        _keep(best, which, scores, start)
+        _keep(best, which, asked, unit(block) if cosine else block, start)
     order = np.lexsort((which, -best))
-    pick = np.arange(questions)[:, None]
-    order = order[:questions]
+    pick = np.arange(len(asked))[:, None]
     return Found(which[pick, order], best[pick, order].astype(float))
 
 
-def _keep(best: Floats, which: NDArray[np.int64], scores: Floats, start: int) -> None:
+def _keep(
+    best: Floats, which: NDArray[np.int64], asked: Floats, block: Floats, start: int
+) -> None:
     """Put what a block has among the best so far in its place."""
-    depth = best.shape[1]
+    depth, scores = best.shape[1], asked @ block.T
+    near = ROUNDED * np.abs(scores).max()
     if start == 0 and scores.shape[1] > depth:
         first = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
         floor = np.take_along_axis(scores, first, 1).min(1)
     else:
         floor = best.min(1)
-    rows, columns = np.nonzero(scores >= floor[:, None])
+    rows, columns = np.nonzero(scores >= (floor - near)[:, None])
     if not rows.size:
         return
-    values = scores[rows, columns]
+    values = _exact(asked, block, rows, columns)
     every_row = np.concatenate((np.repeat(np.arange(len(best)), depth), rows))
     every = np.concatenate((best.ravel(), values))
     place = np.concatenate((which.ravel(), columns + start))
@@ -186,6 +185,18 @@ def _keep(best: Floats, which: NDArray[np.int64], scores: Floats, start: int) ->
     kept = order[nth < depth]
     best[:] = every[kept].reshape(best.shape)
     which[:] = place[kept].reshape(best.shape)
+
+
+def _exact(
+    asked: Floats, block: Floats, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Floats:
+    """Products of pairs that are equal where the chunks are: a product of all with all rounds those
+    at its edges otherwise."""
+    parts = []
+    for at in range(0, len(rows), BLOCK):
+        one, two = asked[rows[at : at + BLOCK]], block[columns[at : at + BLOCK]]
+        parts.append(np.einsum("ij,ij->i", one.astype(float), two.astype(float)))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def fused(one: Found, two: Found, depth: int) -> Found:
