@@ -161,9 +161,7 @@ def dense(chunks: ArrayLike, queries: ArrayLike, depth: int, *, cosine: bool = T
     return Found(which[pick, order], best[pick, order].astype(float))
 
 
-def _keep(
-    best: Floats, which: NDArray[np.int64], asked: Floats, block: Floats, start: int
-) -> None:
+def _keep(best: Floats, which: NDArray[np.int64], asked: Floats, block: Floats, start: int) -> None:
     """Put what a block has among the best so far in its place."""
     depth, scores = best.shape[1], asked @ block.T
     near = ROUNDED * np.abs(scores).max()
