@@ -43,7 +43,7 @@ test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup --durations=15
 
 proof: $(READY)
-	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target
+	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target tests/respond
 	$(BIN)/python -m pytest -m proof -s
 
 lock:

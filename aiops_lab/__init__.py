@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiops_lab.measures import measure, repair_json, repair_yaml
     from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
+    from aiops_lab.respond.triage import Triage, triage
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
     from aiops_lab.ship.formats import format_spread
@@ -57,6 +58,7 @@ __all__ = [
     "Retrieval",
     "RoutingShifts",
     "Shifts",
+    "Triage",
     "Verdict",
     "attribute_decisions",
     "change_cost",
@@ -91,6 +93,7 @@ __all__ = [
     "summarise",
     "together",
     "traced_hits",
+    "triage",
     "watch_behaviour",
     "watch_decisions",
 ]
@@ -110,6 +113,7 @@ _HOMES = {
     "Retrieval": "ship.retrieval.score",
     "RoutingShifts": "watch.routing.find",
     "Shifts": "watch.shifts",
+    "Triage": "respond.triage",
     "Verdict": "verdict",
     "attribute_decisions": "watch.routing.attributions",
     "change_cost": "target.cost",
@@ -145,6 +149,7 @@ _HOMES = {
     "summarise": "traffic.summaries",
     "together": "verdict",
     "traced_hits": "ship.retrieval.traced",
+    "triage": "respond.triage",
     "watch_behaviour": "watch.behaviour",
     "watch_decisions": "watch.routing.monitor",
 }

@@ -1,0 +1,121 @@
+"""How much of a move is what users ask, and how much is how they are answered?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+
+SPLIT = {
+    "dimension": pl.String, "slice": pl.String,
+    **dict.fromkeys(("share_before", "share_after", "before", "after"), pl.Float64),
+    "mix": pl.Float64, "within": pl.Float64,
+}  # fmt: skip
+UNKNOWN = "not told"
+
+
+def mix_and_within(
+    requests: pl.DataFrame, began: datetime, dimensions: Sequence[str]
+) -> pl.DataFrame:
+    """The move of an outcome by slices: that of their shares, and that within each.
+
+    Parameters
+    ----------
+    requests
+        at, outcome and the dimensions; requests without an outcome are left out.
+    began
+        What is before it is compared with what is after.
+    dimensions
+        Columns.
+
+    Returns
+    -------
+    pl.DataFrame
+        dimension, slice, share_before, share_after, before, after (mean outcomes), mix, within.
+        Of each dimension, mix and within add up to the move of the whole.
+
+    Notes
+    -----
+    The two-fold decomposition of Kitagawa (1955, JASA 50:1168). A slice that is new, or gone, has
+    no level on one side; all of what it adds is mix.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> day = [datetime(2026, 5, d, tzinfo=UTC) for d in (1, 1, 1, 1, 2, 2, 2, 2)]
+    >>> rows = pl.DataFrame({"at": day, "slice": list("aaababbb"),
+    ...                      "outcome": [0.0, 0, 1, 1, 0, 1, 1, 1]})
+    >>> mix_and_within(rows, day[4], ["slice"]).select(pl.col("mix", "within").sum()).row(0)
+    (0.4166666666666667, -0.16666666666666666)
+    """
+    parts = [pl.DataFrame(schema=SPLIT)]
+    requests = requests.with_columns(pl.col("outcome").cast(pl.Float64))
+    known = requests.filter(pl.col("outcome").is_finite())
+    for name in dimensions:
+        side = known.group_by(
+            pl.col(name).cast(pl.String).fill_null(UNKNOWN).alias("slice"),
+            after=pl.col("at") >= began,
+        ).agg(pl.len().alias("n"), x=pl.col("outcome").mean())  # fmt: skip
+        sides = {True: side.filter("after"), False: side.filter(~pl.col("after"))}
+        if not (sides[True].height and sides[False].height):
+            continue
+        both = sides[False].drop("after").join(
+            sides[True].drop("after"), on="slice", how="full", coalesce=True, suffix="1"
+        ).with_columns(
+            pl.lit(name).alias("dimension"),
+            share_before=pl.col("n").fill_null(0) / pl.col("n").sum(),
+            share_after=pl.col("n1").fill_null(0) / pl.col("n1").sum(),
+            before=pl.col("x"), after=pl.col("x1"),
+        )  # fmt: skip
+        old, new = pl.coalesce("x", "x1"), pl.coalesce("x1", "x")
+        p0, p1 = pl.col("share_before"), pl.col("share_after")
+        parts.append(
+            both.with_columns(
+                mix=(p1 - p0) * (old + new) / 2, within=(new - old) * (p0 + p1) / 2
+            ).select(SPLIT.keys()).sort("slice")
+        )  # fmt: skip
+    return pl.concat(parts)
+
+
+def factors(before: Mapping[str, float], after: Mapping[str, float]) -> pl.DataFrame:
+    """The move of a product, such as a cost of requests, tokens and price, by its factors.
+
+    Parameters
+    ----------
+    before, after
+        The factors by name, all above 0.
+
+    Returns
+    -------
+    pl.DataFrame
+        factor, before, after, added: what each adds to the move of the product; they add up to it.
+
+    Notes
+    -----
+    The logarithmic mean Divisia index (Ang 2005, Energy Policy 33:867).
+
+    Raises
+    ------
+    BadSettings
+        Other factors after than before, or one that is not above 0.
+
+    Examples
+    --------
+    >>> factors({"calls": 1.0, "price": 2.0}, {"calls": 2.0, "price": 2.0})["added"].to_list()
+    [2.0, 0.0]
+    """
+    if set(before) != set(after) or not before:
+        raise BadSettings("the same factors are needed before and after")
+    old = np.array([float(before[name]) for name in before])
+    new = np.array([float(after[name]) for name in before])
+    if not (np.isfinite([old, new]).all() and (np.minimum(old, new) > 0).all()):
+        raise BadSettings("factors are above 0: leave out what is not")
+    one, two = float(np.prod(old)), float(np.prod(new))
+    mean = one if one == two else (two - one) / np.log(two / one)
+    return pl.DataFrame(
+        {"factor": list(before), "before": old, "after": new, "added": mean * np.log(new / old)}
+    )

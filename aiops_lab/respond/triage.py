@@ -1,0 +1,267 @@
+"""Which artefact caused an incident? Suspects, their evidence, and what to run next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+from aiops_lab.respond.experiments import experiment
+from aiops_lab.respond.incident import Incident, incident
+from aiops_lab.respond.panel import SEGMENTS, Panel, panel
+from aiops_lab.respond.signatures import chance_of
+from aiops_lab.respond.split import SPLIT, mix_and_within
+from aiops_lab.respond.suspects import Lineup, Suspect, lineup
+from aiops_lab.respond.weigh import moved, weighed
+from aiops_lab.respond.words import verdict_of
+from aiops_lab.result import Result
+from aiops_lab.stats.exposure import Evidence
+from aiops_lab.tables import TIME, empty
+from aiops_lab.verdict import Verdict
+from aiops_lab.wording import change, interval
+
+SUSPECTS = {
+    "artefact": pl.String, "name": pl.String, "version": pl.String, "from_version": pl.String,
+    "change_id": pl.String, "at": TIME, "logged": pl.Boolean, "probability": pl.Float64,
+    "evidence": pl.String, "next_experiment": pl.String, "n": pl.Int64, "cost_usd": pl.Float64,
+}  # fmt: skip
+EVIDENCE = {
+    "suspect": pl.Int64, "artefact": pl.String, "method": pl.String, "figure": pl.String,
+    **dict.fromkeys(("difference", "low", "high", "log_bayes"), pl.Float64), "share": pl.Boolean,
+}  # fmt: skip
+STANDARD = 1.96
+CLEAR = 2.0
+"""A figure is told to have moved where that is e to this power times likelier than not."""
+LEAST = 0.001
+"""Suspects below it are left out but for the first three."""
+
+
+@dataclass(frozen=True)
+class Triage(Result):
+    """Who may have done it; see `triage`.
+
+    Attributes
+    ----------
+    verdict
+        warn: somebody is named; inconclusive: undecided, or nothing that changed explains it, with
+        the cheapest experiment that would settle it.
+    suspects
+        artefact, name, version, from_version, change_id, at, logged, probability (they add up to
+        1 but for what is left out), evidence (in words), next_experiment, n and cost_usd (of it);
+        the likeliest first.
+    evidence
+        suspect (its place), artefact, method (outcome, figure, mix), figure, difference (exposed
+        less not, of the same segment), low, high (95 %), log_bayes (how much likelier a step is
+        than none, logarithm), share.
+    split
+        The move by slices: dimension, slice, share_before, share_after, before, after, mix, within;
+        of a dimension mix and within add up to the move.
+    changes
+        The change log around it, logged and seen.
+    settings
+        All that is needed to do it again.
+    """
+
+    verdict: Verdict
+    suspects: pl.DataFrame
+    evidence: pl.DataFrame
+    split: pl.DataFrame
+    changes: pl.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def triage(
+    lab: Any, window: Any = None, alarm: Any = None, *, metric: str | None = None,
+    where: str | None = None, changes: Any = None, before_days: float = 14,
+) -> Triage:  # fmt: skip
+    """Rank what may have caused an incident.
+
+    Parameters
+    ----------
+    lab
+        A Lab, or the table ``traffic`` of any library that Narwhals knows: at, dimensions, versions
+        of artefacts, figures.
+    window
+        When it was: (begin, end), times or days; without an end, until the last request. Default:
+        that of `alarm`.
+    alarm
+        A row of `Shifts.alarms` or `Behaviour.events`; by default the newest event that
+        `watch_behaviour` finds.
+    metric
+        The figure that moved: a column of the traffic, an online score, or as an alarm names it.
+    where
+        The slice it moved in, ``language=de``; default: all.
+    changes
+        A change log (at, artefact, name, from_version, to_version); default: the lab's.
+    before_days
+        So many days before it are looked at.
+
+    Notes
+    -----
+    Bayes' rule over the changes near by, one that nobody logged of each kind of artefact, what
+    users ask, and nothing. For each the outcome and all other figures are regressed, within
+    segments, on who was exposed: by the version that requests tell, else since when. See
+    ``docs/triage.md``.
+
+    Raises
+    ------
+    BadSettings
+        A window, alarm or figure that cannot be.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime, timedelta
+    >>> at = [datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(480)]
+    >>> new = [n >= 300 and n % 2 == 0 for n in range(480)]
+    >>> rows = pl.DataFrame({"at": at, "prompt_version": ["v2" if x else "v1" for x in new],
+    ...                      "refusal": [x and n % 8 > 0 for n, x in enumerate(new)]})
+    >>> found = triage(rows, (at[300], at[-1]), metric="refusal")
+    >>> found.suspects.select("artefact", "version").row(0)
+    ('prompt', 'v2')
+    """
+    if not 1 <= before_days <= 366:
+        raise BadSettings(f"before_days is 1 to 366, not {before_days:g}")
+    asked = incident(lab, window, alarm, metric, where, changes, timedelta(days=before_days))
+    if asked is None:
+        return _nothing()
+    cells = panel(asked.requests, asked.began)
+    if "outcome" not in cells.figures:
+        return _nothing(asked)
+    found = lineup(cells, asked.changes, asked.began, asked.ended, asked.metric, asked.judged)
+    log, evidence = weighed(cells, found, asked.began)
+    order = np.argsort(-log, kind="stable")
+    kept = [k for place, k in enumerate(order) if place < 3 or np.exp(log[k]) >= LEAST]
+    move, error = moved(cells, asked.began)
+    share = _is_share(asked.requests["outcome"])
+    told = {
+        "metric": asked.metric, "where": asked.where, "share": share, "move": move,
+        "low": move - STANDARD * error, "high": move + STANDARD * error,
+    }  # fmt: skip
+    shares = _shares(asked.requests, cells)
+    rows = _evidence(kept, found, evidence, shares)
+    suspects = _suspects(kept, log, found, rows, asked, cells, move)
+    split = mix_and_within(
+        asked.requests, asked.began, [n for n in SEGMENTS if n in asked.requests.columns]
+    )
+    settings = {
+        "window": [asked.began.isoformat(), asked.ended.isoformat()], "metric": asked.metric,
+        "where": asked.where, "before_days": before_days,
+    }  # fmt: skip
+    return Triage(
+        verdict_of(suspects, told), pl.DataFrame(suspects, schema=SUSPECTS),
+        pl.DataFrame(rows, schema=EVIDENCE), split, asked.changes, settings,
+    )  # fmt: skip
+
+
+def _nothing(asked: Incident | None = None) -> Triage:
+    """Where there is no incident, or nothing is known of one."""
+    suspects, evidence, split = (pl.DataFrame(schema=s) for s in (SUSPECTS, EVIDENCE, SPLIT))
+    if asked is None:
+        verdict = Verdict(
+            "inconclusive", "There is no incident to triage: nothing alarmed.",
+            next_step="Name one: window=(begin, end) and metric.",
+        )  # fmt: skip
+        return Triage(verdict, suspects, evidence, split, empty("changes"), {})
+    verdict = Verdict(
+        "inconclusive", f"Cannot tell who did it: {asked.metric} is not known, or never differs.",
+        next_step="Score some requests of before and of after with it, or name another figure.",
+    )  # fmt: skip
+    told = {"metric": asked.metric, "where": asked.where}
+    return Triage(verdict, suspects, evidence, split, asked.changes, told)
+
+
+def _is_share(outcome: pl.Series) -> bool:
+    return bool(outcome.drop_nulls().is_between(0, 1).all())
+
+
+def _shares(requests: pl.DataFrame, cells: Panel) -> dict[str, bool]:
+    """Which figures are rates."""
+    return {
+        name: name == "expected" or _is_share(requests[name].cast(pl.Float64))
+        for name in cells.figures
+    }  # fmt: skip
+
+
+def _evidence(
+    kept: list[int], found: Lineup, evidence: dict[str, Evidence], shares: dict[str, bool]
+) -> list[dict[str, Any]]:
+    """What each suspect's exposure says of each figure; of a moment not known, of the likeliest."""
+    rows = []
+    for place, k in enumerate(kept, 1):
+        suspect = found.suspects[k]
+        if not len(suspect.columns):
+            continue
+        best = suspect.columns[np.argmax(evidence["outcome"].log_bayes[suspect.columns])]
+        if suspect.artefact == "traffic" and "expected" in evidence:
+            best = suspect.columns[np.argmax(evidence["expected"].log_bayes[suspect.columns])]
+        for name, each in evidence.items():
+            value, error = float(each.difference[best]), float(each.error[best])
+            if not np.isfinite([value, error]).all():
+                continue
+            method = {"outcome": "outcome", "expected": "mix"}.get(name, "figure")
+            rows.append(
+                {"suspect": place, "artefact": suspect.artefact, "method": method, "figure": name,
+                 "difference": value, "low": value - STANDARD * error,
+                 "high": value + STANDARD * error, "log_bayes": float(each.log_bayes[best]),
+                 "share": shares[name]}
+            )  # fmt: skip
+    return rows
+
+
+def _suspects(
+    kept: list[int], log: np.ndarray, found: Lineup, rows: list[dict[str, Any]], asked: Incident,
+    cells: Panel, move: float,
+) -> list[dict[str, Any]]:  # fmt: skip
+    costs = asked.requests["cost_usd"] if "cost_usd" in asked.requests.columns else None
+    cost: Any = None if costs is None else costs.cast(pl.Float64).mean()
+    was = dict(asked.changes.select("change_id", "from_version").iter_rows())
+    made = []
+    for place, k in enumerate(kept, 1):
+        each = found.suspects[k]
+        own = [row for row in rows if row["suspect"] == place]
+        old = was.get(each.change_id) if each.change_id else None
+        asks = experiment(each, old, move, cells.variance["outcome"], cost)
+        made.append(
+            {"artefact": each.artefact, "name": each.name, "version": each.version,
+             "from_version": old, "change_id": each.change_id, "at": each.at,
+             "logged": each.logged, "probability": float(np.exp(log[k])),
+             "evidence": _told(each, own), "next_experiment": asks.text, "n": asks.n,
+             "cost_usd": asks.cost_usd}
+        )  # fmt: skip
+    return made
+
+
+def _told(suspect: Suspect, rows: list[dict[str, Any]]) -> str:
+    """The evidence in words: the outcome, then what else moved that speaks for such an artefact."""
+    by = {row["figure"]: row for row in rows}
+    if suspect.artefact == "nothing" or not rows:
+        return "no change is needed to explain it" if suspect.artefact == "nothing" else ""
+    parts = []
+    if suspect.artefact == "traffic":
+        row = by.get("expected")
+        if row is None:
+            return "nothing tells how requests are made up"
+        return (f"what segments' levels of before make of today's requests: "
+                f"{_size(row)}; within segments {_size(by['outcome'])}")  # fmt: skip
+    row = by["outcome"]
+    how = "requests with the version against others of the same day" if suspect.versions else (
+        "since then" if suspect.at else "since about then")  # fmt: skip
+    parts.append(f"{_size(row)}, {how}")
+    others = [
+        row for row in rows
+        if row["method"] == "figure" and row["log_bayes"] > CLEAR
+        and chance_of(row["figure"], suspect.artefact) > 0.1
+    ]  # fmt: skip
+    others.sort(key=lambda row: -row["log_bayes"])
+    if others:
+        parts.append("with it moved " + ", ".join(row["figure"] for row in others[:3]))
+    return "; ".join(parts)
+
+
+def _size(row: dict[str, Any]) -> str:
+    ends = interval(row["low"], row["high"], share=row["share"])
+    return f"{change(row['difference'], share=row['share'])} {ends}"
