@@ -61,7 +61,9 @@ def _untrended(panel: Panel, name: str, began: datetime) -> Cells:
     early = (panel.cells["at"] < began).to_numpy() & (cells.n > 0)
     if name == "outcome" or np.unique(cells.day[early]).size < FEWEST_DAYS:
         return cells
-    own = Cells(*(getattr(cells, f)[early] for f in ("mean", "n", "group", "day")), cells.variance)
+    own = Cells(
+        cells.mean[early], cells.n[early], cells.group[early], cells.day[early], cells.variance
+    )  # fmt: skip
     found = step_evidence(own, time[early, None])
     slope = found.difference[0]
     if not abs(slope) > CLEAR * found.error[0]:

@@ -72,7 +72,7 @@ def test_mix_and_within_add_up_exactly() -> None:
         .select(mean).item() for late in (True, False)
     )  # fmt: skip
     for _, own in split.group_by("dimension"):
-        total = own["mix"].sum() + own["within"].sum()
+        total = own.select(pl.col("mix").sum() + pl.col("within").sum()).item()
         assert total == pytest.approx(after - before, abs=1e-12)
 
 
