@@ -475,15 +475,32 @@ def slo_check(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(help="formats, policy or tables.")],
+    what: Annotated[str, typer.Argument(help="formats, policy, replay or tables.")],
     path: Annotated[
-        Path, typer.Argument(help="formats: the file with the prompt; policy, tables: the lab.")
+        Path, typer.Argument(help="formats: the file with the prompt; for all else the lab.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")] = Path("export"),
     format: Annotated[str, typer.Option(help="Of tables: parquet or csv.")] = "parquet",
     count: Annotated[int, typer.Option(help="How many formats, the original among them.")] = 10,
     seed: Annotated[int, typer.Option(help="What makes the choice the same each time.")] = 0,
-) -> None:
+    to: Annotated[str, typer.Option(help="Of replay: inspect or promptfoo.")] = "inspect",
+    requests: Annotated[int, typer.Option(help="Of replay: how many requests.", min=1)] = 100,
+    since: Annotated[
+        str | None, typer.Option(help="Of replay: from this day or time.", metavar="2026-05-12")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Of replay: before this day or time.")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Of replay: a slice.", metavar="language=de")
+    ] = None,
+    failing: Annotated[
+        str | None, typer.Option(help="Of replay: only requests that fail this figure.")
+    ] = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", help="Of replay: a prompt to try, a file or a version that the "
+                     "lab knows; several times."),
+    ] = None,
+) -> None:  # fmt: skip
     """Write what another tool runs or reads.
 
     "export formats PROMPT" writes the prompt in other formats that mean the same (separators,
@@ -492,6 +509,11 @@ def export(
 
     "export policy LAB" writes the policy on error budgets as a page: what is promised, what follows
     when a budget is spent, who decides.
+
+    "export replay LAB" writes logged requests for Inspect or Promptfoo to run again: a sample that
+    stands for all of them, or with --failing those that went wrong. To run this week's requests on
+    two prompts: --since MONDAY --prompt old.txt --prompt new.txt. Ingest the logs: results pair by
+    the ids of requests.
 
     "export tables LAB" writes the lab's tables as Parquet, or as CSV in which no text is taken for
     a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
@@ -512,11 +534,20 @@ def export(
             out.mkdir(parents=True, exist_ok=True)
             written = [out / "error-budget-policy.md"]
             written[0].write_text(policy_page(objectives_in(found.settings), rules), "utf-8")
+        case "replay":
+            from aiops_lab.respond.replay import prompt_texts, replay_set
+            from aiops_lab.respond.replay_files import write_replay
+
+            found = _existing(path)
+            rows = replay_set(
+                found, since=since, until=until, where=where, failing=failing, n=requests, seed=seed
+            )
+            written = write_replay(rows, out, to, prompt_texts(found, prompts or ()))
         case "tables":
             found = _existing(path)
             written = write_frames({name: found.table(name) for name in SCHEMAS}, out, format)
         case _:
-            raise typer.BadParameter("formats, policy or tables", param_hint="WHAT")
+            raise typer.BadParameter("formats, policy, replay or tables", param_hint="WHAT")
     for file in written:
         print(_printable(str(file)))
 

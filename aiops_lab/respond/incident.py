@@ -52,6 +52,8 @@ def incident(
         no requests.
     """
     scan = getattr(lab, "scan", None)
+    if isinstance(window, (tuple, list)) and len(window) == 2 and window[0] is window[1] is None:
+        window = None
     if window is None and alarm is None:
         if scan is None:
             raise BadSettings("requests without a lab need window=(begin, end) and metric")
@@ -77,7 +79,7 @@ def incident(
     ended = min(ended, began + max(LONGEST, _found_after(alarm)))
     own = pl.col("at").is_between(began - before, ended)
     rows = in_slice(traffic.filter(own), where).collect()
-    rows = _with_outcome(rows, metric, scores)
+    rows = with_outcome(rows, metric, scores)
     if not rows.height:
         raise BadSettings(f"there are no requests between {began - before:%d %b %Y} and "
                           f"{ended:%d %b %Y}{f' in {where}' if where else ''}")  # fmt: skip
@@ -138,7 +140,7 @@ def _window(window: Any, traffic: pl.LazyFrame) -> tuple[datetime, datetime]:
     last = traffic.select(pl.col("at").max()).collect().item()
     if last is None:
         raise BadSettings("no request tells when it was")
-    began, ended = (None if x is None else _moment(x) for x in window)
+    began, ended = (None if x is None else moment(x) for x in window)
     if isinstance(window[1], date) and not isinstance(window[1], datetime) and ended:
         ended += timedelta(days=1)
     ended = min(ended or last, last)
@@ -151,7 +153,14 @@ def _window(window: Any, traffic: pl.LazyFrame) -> tuple[datetime, datetime]:
     return began, ended
 
 
-def _moment(value: Any) -> datetime:
+def moment(value: Any) -> datetime:
+    """A time out of a time, a day, or a text; without a zone it is UTC.
+
+    Raises
+    ------
+    BadSettings
+        It is none.
+    """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -166,7 +175,7 @@ def _moment(value: Any) -> datetime:
     raise BadSettings(f"{value!r} is no time")
 
 
-def _with_outcome(
+def with_outcome(
     rows: pl.DataFrame, metric: str, scores: pl.DataFrame | None
 ) -> pl.DataFrame:  # fmt: skip
     """The requests with the figure that moved, and without what it is made of."""

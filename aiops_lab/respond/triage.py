@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ EVIDENCE = {
     "suspect": pl.Int64, "artefact": pl.String, "method": pl.String, "figure": pl.String,
     **dict.fromkeys(("difference", "low", "high", "log_bayes"), pl.Float64), "share": pl.Boolean,
 }  # fmt: skip
+SERIES = {
+    "at": TIME, "exposed": pl.Boolean, "n": pl.Int64,
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+}  # fmt: skip
+POINTS = 40
+"""So many moments of the series at most."""
 STANDARD = 1.96
 CLEAR = 2.0
 """A figure is told to have moved where that is e to this power times likelier than not."""
@@ -60,6 +66,9 @@ class Triage(Result):
     split
         The move by slices: dimension, slice, share_before, share_after, before, after, mix, within;
         of a dimension mix and within add up to the move.
+    series
+        at (the middle), exposed (to what the first suspect did), n, value, low, high: the figure
+        over time, of those exposed and of the others.
     changes
         The change log around it, logged and seen.
     settings
@@ -70,8 +79,15 @@ class Triage(Result):
     suspects: pl.DataFrame
     evidence: pl.DataFrame
     split: pl.DataFrame
+    series: pl.DataFrame
     changes: pl.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def since(self) -> date | None:
+        """The day it began."""
+        began = self.settings.get("window")
+        return datetime.fromisoformat(began[0]).date() if began else None
 
 
 def triage(
@@ -153,25 +169,57 @@ def triage(
     }  # fmt: skip
     return Triage(
         verdict_of(suspects, told), pl.DataFrame(suspects, schema=SUSPECTS),
-        pl.DataFrame(rows, schema=EVIDENCE), split, asked.changes, settings,
+        pl.DataFrame(rows, schema=EVIDENCE), split, _series(cells, found, kept[0], evidence),
+        asked.changes.filter(pl.col("at") >= asked.began - timedelta(days=before_days)), settings,
     )  # fmt: skip
 
 
 def _nothing(asked: Incident | None = None) -> Triage:
     """Where there is no incident, or nothing is known of one."""
-    suspects, evidence, split = (pl.DataFrame(schema=s) for s in (SUSPECTS, EVIDENCE, SPLIT))
+    suspects, evidence, split, series = (
+        pl.DataFrame(schema=schema) for schema in (SUSPECTS, EVIDENCE, SPLIT, SERIES)
+    )
     if asked is None:
         verdict = Verdict(
             "inconclusive", "There is no incident to triage: nothing alarmed.",
             next_step="Name one: window=(begin, end) and metric.",
         )  # fmt: skip
-        return Triage(verdict, suspects, evidence, split, empty("changes"), {})
+        return Triage(verdict, suspects, evidence, split, series, empty("changes"), {})
     verdict = Verdict(
         "inconclusive", f"Cannot tell who did it: {asked.metric} is not known, or never differs.",
         next_step="Score some requests of before and of after with it, or name another figure.",
     )  # fmt: skip
     told = {"metric": asked.metric, "where": asked.where}
-    return Triage(verdict, suspects, evidence, split, asked.changes, told)
+    return Triage(verdict, suspects, evidence, split, series, asked.changes, told)
+
+
+def _likeliest(suspect: Suspect, evidence: dict[str, Evidence]) -> int | None:
+    """The exposure that speaks most for a suspect; None where it has none."""
+    if not len(suspect.columns):
+        return None
+    figure = "expected" if suspect.artefact == "traffic" else "outcome"
+    log = evidence.get(figure, evidence["outcome"]).log_bayes[suspect.columns]
+    return int(suspect.columns[np.argmax(log)])
+
+
+def _series(cells: Panel, found: Lineup, k: int, evidence: dict[str, Evidence]) -> pl.DataFrame:
+    """The outcome over time, of those exposed to the first suspect and of the others."""
+    best = _likeliest(found.suspects[k], evidence)
+    hours = int(cells.cells["hour"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
+    width = next(w for w in (1, 2, 3, 6, 12, 24, 48, 96, 192, hours) if hours / w <= POINTS)
+    exposed = np.zeros(cells.cells.height) if best is None else found.exposed[:, best]
+    n, mean = pl.col("n:outcome"), pl.col("mean:outcome")
+    start = cells.cells["at"].min()
+    place = (pl.col("hour") // width) * width
+    value = (n * mean).sum() / n.sum()
+    half = STANDARD * (cells.variance["outcome"] / n.sum()) ** 0.5
+    return (
+        cells.cells.with_columns(exposed=pl.Series(exposed > 0.5)).filter(n > 0)
+        .group_by("exposed", place=place)
+        .agg(n=n.sum(), value=value, low=value - half, high=value + half)
+        .with_columns(at=pl.lit(start) + pl.duration(hours=pl.col("place") + width / 2))
+        .select(pl.col(name).cast(dtype) for name, dtype in SERIES.items()).sort("at", "exposed")
+    )  # fmt: skip
 
 
 def _is_share(outcome: pl.Series) -> bool:
@@ -193,11 +241,9 @@ def _evidence(
     rows = []
     for place, k in enumerate(kept, 1):
         suspect = found.suspects[k]
-        if not len(suspect.columns):
+        best = _likeliest(suspect, evidence)
+        if best is None:
             continue
-        best = suspect.columns[np.argmax(evidence["outcome"].log_bayes[suspect.columns])]
-        if suspect.artefact == "traffic" and "expected" in evidence:
-            best = suspect.columns[np.argmax(evidence["expected"].log_bayes[suspect.columns])]
         for name, each in evidence.items():
             value, error = float(each.difference[best]), float(each.error[best])
             if not np.isfinite([value, error]).all():

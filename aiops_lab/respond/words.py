@@ -58,13 +58,13 @@ def verdict_of(rows: list[dict[str, Any]], told: dict[str, Any]) -> Verdict:
             "Widen the window, or wait for more requests.",
         )  # fmt: skip
     if first["probability"] < LOW or first["probability"] - second["probability"] < APART:
-        likely = [f"{name_of(row)} ({_percent(row['probability'])})" for row in rows[:3]]
+        likely = [f"{name_of(row)} ({percent(row['probability'])})" for row in rows[:3]]
         cheap = _cheapest(rows)
         return Verdict(
             "inconclusive", f"Undecided: {move}; it may be {listing(likely)}.", evidence,
             f"To settle it, {cheap}.",
         )  # fmt: skip
-    headline = f"{_capital(name_of(first))} did it ({_percent(first['probability'])}): {move}."
+    headline = f"{_capital(name_of(first))} did it ({percent(first['probability'])}): {move}."
     if first["artefact"] == "nothing":
         return Verdict("inconclusive", f"Nothing that changed explains it: {move}.", evidence,
                        f"To settle it, {first['next_experiment']}.")  # fmt: skip
@@ -80,7 +80,8 @@ def _cheapest(rows: list[dict[str, Any]]) -> str:
     return likely[cost.index(min(cost))]["next_experiment"]
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """A probability in a sentence."""
     return "over 99 %" if value > 0.99 else "under 1 %" if value < 0.01 else f"{100 * value:.0f} %"
 
 

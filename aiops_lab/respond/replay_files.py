@@ -1,0 +1,144 @@
+"""A replay set as files that Inspect and Promptfoo run as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.errors import BadSettings
+
+TOOLS = ("inspect", "promptfoo")
+TASK = '''"""Logged requests, answered again. Run: inspect eval {here}replay_task.py --model MODEL
+
+    -T prompt=FILE      the system prompt of an arm
+    -T context=live     leave out the passages that were logged: give your own solver that retrieves
+    -T dataset=FILE     other requests
+"""
+
+from pathlib import Path
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import FieldSpec, json_dataset
+from inspect_ai.model import ChatMessageSystem
+from inspect_ai.scorer import match
+from inspect_ai.solver import generate, solver
+
+
+@solver
+def as_logged(prompt, context):
+    text = Path(prompt).read_text("utf-8") if prompt else None
+
+    async def solve(state, generate):
+        found = state.metadata.get("context") if context == "frozen" else None
+        parts = [part for part in (text, found and "Passages:\\n" + found) if part]
+        state.messages[:0] = [ChatMessageSystem(content=part) for part in parts]
+        return state
+
+    return solve
+
+
+@task
+def replay(dataset="replay.jsonl", prompt=None, context="frozen"):
+    fields = FieldSpec(input="input", target="target", id="id", metadata=["context", "tools",
+                       "weight", "stratum", "logged_output", "versions", "at"])
+    rows = json_dataset(str(Path(__file__).parent / dataset), fields)
+    return Task(dataset=rows, solver=[as_logged(prompt, context), generate()], scorer=match())
+'''
+"""What the task takes of the metadata is what `samples_of` writes."""
+RENDERED = re.compile(r"\{[{%#]")
+ENDED = re.compile(r"\{(?=%-?\s*endraw\s*-?%\})")
+
+
+def plain(text: str) -> str:
+    """A text that a template of Promptfoo renders to itself, and that names no file.
+
+    Examples
+    --------
+    >>> plain("hello"), plain("{{7*7}}")
+    ('hello', '{% raw %}{{7*7}}{% endraw %}')
+    """
+    if not RENDERED.search(text) and "://" not in text[:20]:
+        return text
+    return "{% raw %}" + ENDED.sub('{% endraw %}{{ "{" }}{% raw %}', text) + "{% endraw %}"
+
+
+def samples_of(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """A row of `replay_set` as a sample of Inspect: its id is the request's."""
+    return [
+        {
+            "id": row["trace_id"], "input": row["input"], "target": "",
+            "context": row["context"], "tools": json.loads(row["tools"]),
+            "weight": row["weight"], "stratum": row["stratum"], "logged_output": row["output"],
+            "versions": json.loads(row["versions"]), "at": row["at"].isoformat(),
+        }
+        for row in rows.to_dicts()
+    ]  # fmt: skip
+
+
+def tests_of(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """A row of `replay_set` as a test of Promptfoo, its text kept from being rendered."""
+    return [
+        {
+            "description": row["trace_id"],
+            "vars": {"input": plain(row["input"]), "context": plain(row["context"] or "")},
+            "metadata": {
+                "sample_id": row["trace_id"], "weight": row["weight"], "stratum": row["stratum"],
+                "versions": json.loads(row["versions"]),
+            },
+        }
+        for row in rows.to_dicts()
+    ]  # fmt: skip
+
+
+def write_replay(
+    rows: pl.DataFrame, folder: Path, to: str, prompts: dict[str, str] | None = None
+) -> list[Path]:
+    """Write a replay set for a tool; returns the files.
+
+    Parameters
+    ----------
+    rows
+        As `aiops_lab.respond.replay.replay_set` draws them.
+    folder
+        Made if need be.
+    to
+        ``inspect``: replay.jsonl and replay_task.py; ``promptfoo``: replay.jsonl and
+        promptfooconfig.json, whose provider ``echo`` is to be replaced by yours.
+    prompts
+        Name and text of arms, such as two versions of a prompt; each gets a file, and Promptfoo
+        runs all.
+
+    Raises
+    ------
+    BadSettings
+        Another tool.
+    """
+    if to not in TOOLS:
+        raise BadSettings(f"replay sets are written for {' or '.join(TOOLS)}, not {to!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = samples_of(rows) if to == "inspect" else tests_of(rows)
+    written = [folder / "replay.jsonl"]
+    text = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
+    written[0].write_text(text, "utf-8")
+    arms = []
+    for name, prompt in (prompts or {}).items():
+        arms.append(folder / f"prompt-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}.txt")
+        arms[-1].write_text(prompt, "utf-8")
+    written += arms
+    if to == "inspect":
+        written.append(folder / "replay_task.py")
+        written[-1].write_text(TASK.format(here=""), "utf-8")
+        return written
+    config = {
+        "description": "Logged requests, answered again",
+        "prompts": [f"file://{each.name}" for each in arms] or ["{{input}}"],
+        "providers": ["echo"],
+        "tests": "file://replay.jsonl",
+    }
+    written.append(folder / "promptfooconfig.json")
+    written[-1].write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    return written
