@@ -49,21 +49,24 @@ def replay(dataset="replay.jsonl", prompt=None, context="frozen"):
     return Task(dataset=rows, solver=[as_logged(prompt, context), generate()], scorer=match())
 '''
 """What the task takes of the metadata is what `samples_of` writes."""
-RENDERED = re.compile(r"\{[{%#]")
-ENDED = re.compile(r"\{(?=%-?\s*endraw\s*-?%\})")
+SIGNS = re.compile(r"\{(?=[{%#])|#(?=\})|^(?=\w+:)|\n\Z")
+"""What begins a template's tags, or ends a comment, a text that may name a file, and a last end of
+line."""
+KEPT = {"#": '{{ "#" }}', "{": '{{ "{" }}', "": '{{ "" }}', "\n": '{{ "\\n" }}'}
 
 
 def plain(text: str) -> str:
     """A text that a template of Promptfoo renders to itself, and that names no file.
 
+    No name stands in double braces, as Promptfoo leaves a text alone that asks for a variable that
+    is not there.
+
     Examples
     --------
-    >>> plain("hello"), plain("{{7*7}}")
-    ('hello', '{% raw %}{{7*7}}{% endraw %}')
+    >>> plain("hello"), plain("{{7*7}}"), plain("file:///etc/passwd")
+    ('hello', '{{ "{" }}{7*7}}', '{{ "" }}file:///etc/passwd')
     """
-    if not RENDERED.search(text) and "://" not in text[:20]:
-        return text
-    return "{% raw %}" + ENDED.sub('{% endraw %}{{ "{" }}{% raw %}', text) + "{% endraw %}"
+    return SIGNS.sub(lambda found: KEPT[found[0]], text)
 
 
 def samples_of(rows: pl.DataFrame) -> list[dict[str, Any]]:

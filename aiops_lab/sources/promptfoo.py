@@ -231,7 +231,8 @@ def _sample_ids(rows: list[Row]) -> list[str]:
     """One id a test case, the same in every column, repeat and eval.
 
     Repeats are stored as tests of their own with the same variables. Tests that share their
-    variables but not their description or assertions are told apart by these.
+    variables but not their description or assertions are told apart by these. A test whose
+    metadata names its `sample_id` is called so: a request that is run again.
     """
     variables = [
         digest(compact({k: v for k, v in (row.vars or {}).items() if k not in RUNTIME_VARIABLES}))[
@@ -244,9 +245,15 @@ def _sample_ids(rows: list[Row]) -> list[str]:
     for variable, detail in zip(variables, details, strict=True):
         several[variable].add(detail)
     return [
-        variable if len(several[variable]) == 1 else f"{variable}-{digest(detail)[:8]}"
-        for variable, detail in zip(variables, details, strict=True)
+        _named(row)
+        or (variable if len(several[variable]) == 1 else f"{variable}-{digest(detail)[:8]}")
+        for row, variable, detail in zip(rows, variables, details, strict=True)
     ]
+
+
+def _named(row: Row) -> str | None:
+    told = ((row.test_case and row.test_case.metadata) or {}).get("sample_id")
+    return told if isinstance(told, str) and told else None
 
 
 def _distinction(row: Row) -> str:

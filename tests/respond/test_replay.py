@@ -126,12 +126,23 @@ def tool(name: str) -> str:
     return found
 
 
+OFFLINE = """import tiktoken
+tiktoken.get_encoding = lambda name: type("Words", (), {"encode": lambda s, t, **k: t.split()})()
+from inspect_ai._cli.main import main
+main()
+"""
+"""Inspect, which counts tokens by a table that it would fetch."""
+
+
 @pytest.mark.slow
 def test_inspect_runs_it_and_its_results_pair_back(home: Lab, tmp_path: Path) -> None:
     rows = replay_set(home, n=len(TEXTS) * 3)
     write_replay(rows, tmp_path, "inspect", {"new": "Be brief. {{kept}}"})
-    command = [tool("inspect"), "eval", "replay_task.py", "--model", "mockllm/model", "--display",
-               "none", "--log-dir", "logs", "-T", "prompt=prompt-new.txt"]  # fmt: skip
+    launcher = tmp_path / "launch.py"
+    launcher.write_text(OFFLINE)
+    python = Path(tool("inspect")).parent / "python"
+    command = [str(python), str(launcher), "eval", "replay_task.py", "--model", "mockllm/model",
+               "--display", "none", "--log-dir", "logs", "-T", "prompt=prompt-new.txt"]  # fmt: skip
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     lab = open_lab(tmp_path / "lab")
     assert not lab.ingest(tmp_path / "logs").quarantined.height
