@@ -13,8 +13,8 @@ from aiops_lab.errors import BadSettings, NotComputable
 from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.expected import Sums
 
-LARGEST = 1e100
-"""No sum is so large: its square would be infinite."""
+LARGEST = 1e30
+"""No sum is so large: powers of it would be infinite."""
 NAMES = ("_value", "_count", "_period", "_leaf")
 
 
@@ -82,6 +82,8 @@ def _says_when(frames: dict[str, pl.DataFrame], name: str) -> bool:
         return False
     if first.dtype.is_nested() or last.dtype.is_nested():
         return False
+    if first.dtype.is_numeric() and last.dtype.is_numeric():
+        first, last = first.cast(pl.Float64), last.cast(pl.Float64)
     one, two = (each.drop_nulls().unique().cast(pl.String) for each in (first, last))
     return bool(one.len() and two.len() and not one.is_in(two.implode()).any())
 
@@ -167,9 +169,13 @@ def _numbered(first: pl.DataFrame, last: pl.DataFrame, names: list[str]) -> Leav
     leaf, x, n = (first[name].to_numpy() for name in ("_leaf", "_value", "_count"))
     size = leaves.height
     late = last["_leaf"].to_numpy()
-    x0, n0 = np.bincount(leaf, x, size), np.bincount(leaf, n, size)
-    x1, n1 = (np.bincount(late, last[part].to_numpy(), size) for part in ("_value", "_count"))
+    x0, n0 = (np.bincount(leaf, part, size).astype(float) for part in (x, n))
+    x1, n1 = (
+        np.bincount(late, last[part].to_numpy(), size).astype(float)
+        for part in ("_value", "_count")
+    )
     period = first["_period"].to_numpy().astype(np.intp)
+    x, n = x.astype(float), n.astype(float)
     coded = np.stack(codes, 1).astype(np.intp)
     sums = Sums(coded, x0, n0, x1, n1, leaf.astype(np.intp), period, x, n)
     return Leaves(sums, names, values)

@@ -49,22 +49,28 @@ class Sums:
         """Whether sums can be events: whole, none below 0, hardly any above its count."""
         sums = np.concatenate([self.x, self.x1])
         counts = np.concatenate([self.n, self.n1])
-        whole = np.abs(sums - np.round(sums)) <= 1e-6 * np.maximum(np.abs(sums), 1)
-        return bool(np.all(whole & (sums >= 0)) and np.mean(sums > counts) <= ODD)
+        whole = np.abs(sums - np.round(sums)) <= 1e-6 * np.maximum(np.abs(sums), 1e-3)
+        some = sums.max(initial=0) >= 0.5 or not sums.any()
+        return bool(some and np.all(whole & (sums >= 0)) and np.mean(sums > counts) <= ODD)
 
 
 @dataclass(frozen=True)
 class Expected:
     """Rates that leaves were expected to have, and the noise of their sums after.
 
-    `rate` of each leaf; `move` = x1 - n1 rate; `variance` of `move` while nothing changed; `share`
-    as of `Sums`; `wobble` (of row sums before) is the variance of `residual`, sums less expected.
+    `share` as of `Sums`; `least`, the least share that leaves can be said to have; `rate` of each
+    leaf; `move`, x1 - n1 rate, with its `variance` while nothing changed; `plain`, the same against
+    the leaf's own rate before, which is noisier but nowhere biased. Of the rows before: `residual`,
+    sums less what their leaf had, and `wobble`, its variance.
     """
 
     share: bool
+    least: float
     rate: Floats
     move: Floats
     variance: Floats
+    plain: Floats
+    plain_variance: Floats
     residual: Floats
     wobble: Floats
 
@@ -81,8 +87,7 @@ def expected(sums: Sums) -> Expected:
     share = sums.share
     prior = _main_effects(sums, share)
     first = (sums.x0 + LIGHT * prior) / (sums.n0 + LIGHT)
-    one = _of_one(first, sums, share)
-    slope = one if share else np.abs(first)
+    one, slope = _of_one(first, sums, share)
     much, wobble = _spread(sums, one, slope, share)
     n0, periods = np.maximum(sums.n0, 1e-300), np.maximum(_periods(sums), 1)
     raw = np.where(sums.n0 > 0, sums.x0 / n0, prior)
@@ -91,16 +96,23 @@ def expected(sums: Sums) -> Expected:
     between = _between(raw - prior, noise, slope, sums.n0) * slope**2
     pull = noise / (noise + between)
     rate = raw + np.clip(pull * (prior - raw), -np.sqrt(noise), np.sqrt(noise))
-    error = np.where(sums.n0 > 0, np.minimum(noise, between + 1e-300), between)
+    if share:
+        least = 0.1 * prior.min()
+        rate = np.clip(rate, least, 1 - min(least, 0.1 * (1 - prior.max())))
     own = sums.n1 * one * much + sums.n1**2 * wobble * slope**2
-    variance = own + sums.n1**2 * error
+    known = np.where(sums.n0 > 0, noise, between)
+    variance = own + sums.n1**2 * np.minimum(known, between)
     move = sums.x1 - sums.n1 * rate
-    variance *= _drift(sums, variance, move)
+    drift = _drift(sums, variance, move)
     row, n = sums.leaf, sums.n
     left = np.maximum(1 - n / n0[row], 0)
-    spread = (n * one[row] * much + n**2 * wobble * slope[row] ** 2) * left
     return Expected(
-        share, rate, move, np.maximum(variance, 1e-300), sums.x - n * raw[row], spread
+        share=share, least=_least(sums) if share else 0.0, rate=rate, move=move,
+        variance=np.maximum(variance * drift, 1e-300),
+        plain=sums.x1 - sums.n1 * raw,
+        plain_variance=np.maximum((own + sums.n1**2 * known) * drift, 1e-300),
+        residual=n * (sums.x / n - raw[row]),
+        wobble=(n * one[row] * much + n**2 * wobble * slope[row] ** 2) * left,
     )  # fmt: skip
 
 
@@ -117,20 +129,35 @@ def _main_effects(sums: Sums, share: bool) -> Floats:
             effects[at] = over / (np.bincount(codes, n, effects[at].size) + PULL)
             fitted += effects[at][codes]
     if share:
+        level = np.clip(level, 0.5 / (total + 1), 1 - 0.5 / (total + 1))
         return np.clip(fitted, 0.02 * level, 1 - 0.02 * (1 - level))
-    nonnegative = min(sums.x0.min(initial=0), sums.x1.min(initial=0)) >= 0
-    return np.maximum(fitted, 0.05 * level) if nonnegative else fitted
+    return np.maximum(fitted, 0.05 * level) if _no_debts(sums) else fitted
 
 
-def _of_one(rate: Floats, sums: Sums, share: bool) -> Floats:
-    """The variance of one answer: of an event, or of an amount whose spread is like its mean."""
-    total = max(sums.n0.sum() + sums.n1.sum(), 1.0)
-    level = (sums.x0.sum() + sums.x1.sum()) / total
+def _no_debts(sums: Sums) -> bool:
+    return min(sums.x.min(initial=0), sums.x1.min(initial=0)) >= 0
+
+
+def _of_one(rate: Floats, sums: Sums, share: bool) -> tuple[Floats, Floats]:
+    """The variance of one answer, and what a leaf's rate wobbles in proportion to.
+
+    Of an event; of an amount whose spread is like its mean; of one that may be below 0, a constant.
+    """
+    total = sums.n0.sum() + sums.n1.sum()
     if share:
-        least = 0.5 / total + 0.02 * level * (1 - level)
-        return np.maximum(rate * (1 - rate), max(least, 1e-12))
-    size = (np.abs(sums.x).sum() + np.abs(sums.x1).sum()) / (sums.n.sum() + sums.n1.sum() + 1e-300)
-    return np.maximum(rate**2, max(0.01 * size**2, 1e-300))
+        one = np.maximum(rate * (1 - rate), _least(sums))
+        return one, one
+    size = (np.abs(sums.x).sum() + np.abs(sums.x1).sum()) / total
+    least = max(0.1 * size, 1e-150) if _no_debts(sums) else max(size, 1e-150)
+    slope = np.maximum(np.abs(rate), least) if _no_debts(sums) else np.full(rate.shape, least)
+    return slope**2, slope
+
+
+def _least(sums: Sums) -> float:
+    """The rate of events that a leaf has at least, as it had so few answers."""
+    total = sums.n0.sum() + sums.n1.sum()
+    level = float(np.clip((sums.x0.sum() + sums.x1.sum()) / total, 0, 1))
+    return float(min(0.5 / total + 0.02 * level * (1 - level), 0.25))
 
 
 def _between(away: Floats, noise: Floats, slope: Floats, n: Floats) -> float:
@@ -139,7 +166,7 @@ def _between(away: Floats, noise: Floats, slope: Floats, n: Floats) -> float:
     if seen.sum() < 5:
         return 1.0
     square, noise, scale = away[seen] ** 2, noise[seen], slope[seen] ** 2
-    weight = scale / (noise + np.median(square) + 1e-300) ** 2
+    weight = scale / (noise + np.median(square) + 1e-150) ** 2
     told = float(weight @ (square - noise)) / max(float(weight @ scale), 1e-300)
     return max(told, LEAST_BETWEEN)
 
@@ -173,7 +200,7 @@ def _spread(sums: Sums, one: Floats, slope: Floats, share: bool) -> tuple[float,
         one, slope, typical = one[row][use], slope[row][use], _trimmed
     else:
         both = (sums.n0 > 0) & (sums.n1 > 0)
-        if both.sum() < 5:
+        if both.sum() < (FEWEST_ROWS if share else 5):
             return 1.0, 0.0
         n, n0, one, slope = sums.n1[both], sums.n0[both], one[both], slope[both]
         x, left, typical = sums.x1[both] - n * sums.x0[both] / n0, 1 + n / n0, _middle

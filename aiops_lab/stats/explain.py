@@ -19,7 +19,11 @@ WEIGHTS = (4.5, 6.5, 8.0, 0.5, -0.7, -1.8, -2.8)
 """Of the log posterior: of the logarithms of evidence and share, of how many leaves moved, the
 logarithm of leaves, dimensions named, slices, and combinations of dimensions. Fitted by
 conditional logit on simulated incidents."""
-PRIOR_PERIODS = 10.0
+PRIOR_PERIODS, ALONE = 10.0, 4.0
+"""Degrees of freedom besides periods; those of amounts of which there is one period only."""
+BEYOND, UNBIASED = 1.5, 2.5
+"""By how much a sum of amounts is beyond what was before; a slice's own rates are used where their
+variance is no more than so many times that of shrunken ones."""
 VARIANTS, GROUPS = 12, 60
 """Descriptions of the same leaves that are listed; periods before that are told apart."""
 
@@ -136,25 +140,59 @@ def _chances(
     """
     inside = np.stack([slices.inside(s) for s in numbers]).astype(float)
     variance, move = inside @ found.variance, inside @ found.move
+    plain, own = inside @ found.plain_variance, inside @ found.plain
+    large = plain <= UNBIASED * variance
+    variance, move = np.where(large, plain, variance), np.where(large, own, move)
     more, periods = _more(found, sums, inside)
     variance = variance * more
-    z = np.abs(move) / np.sqrt(variance)
+    n, mean = inside @ sums.n1, inside @ sums.x1 - move
+    far = np.abs(move) / np.sqrt(variance)
+    freedom = periods + PRIOR_PERIODS
     if found.share:
-        n, mean = inside @ sums.n1, inside @ (sums.n1 * found.rate)
-        x = np.clip(mean + move, 0, n)
-        far = special.rel_entr(x, mean) + special.rel_entr(n - x, n - mean)
-        plain = mean * (1 - mean / np.maximum(n, 1e-300))
-        wide = np.maximum(variance, plain)
-        z = np.sqrt(2 * np.maximum(far, 0) * plain / np.maximum(wide, 1e-300))
-    elif min(sums.x0.min(), sums.x1.min()) >= 0:
-        mean = np.maximum(inside @ (sums.n1 * found.rate), 1e-300)
-        shape = mean**2 / variance
-        ratio = np.maximum(1 + move / mean, 0)
-        z = 3 * np.sqrt(shape) * np.abs(np.cbrt(ratio) - 1 + 1 / (9 * shape))
+        z = _of_events(mean, np.clip(mean + move, 0, n), n, variance, found.least)
+    else:
+        freedom = freedom if periods else ALONE
+        z = _of_amounts(mean, move, variance) if (sums.x >= 0).all() else far
+        usual = _usual(slices, found, sums)[slices.cuboid[numbers]]
+        z = np.where(far * np.sqrt(more) > BEYOND * usual, z, 0.0)
     looked = np.unique(slices.same[slices.leaves > 0]).size
     looked = np.where(np.array(numbers) == 0, 1, looked)
-    p = np.minimum(4 * stats.t.sf(z, periods + PRIOR_PERIODS) * looked, 1.0)
+    p = np.minimum(4 * stats.t.sf(z, freedom) * looked, 1.0)
     return list(zip(p.tolist(), variance.tolist(), strict=True))
+
+
+def _of_events(mean: Floats, x: Floats, n: Floats, variance: Floats, least: float) -> Floats:
+    """The root of the binomial deviance, as a count that is small is far from normal."""
+    level = np.clip(mean, n * least, n * (1 - least))
+    far = special.rel_entr(x, level) + special.rel_entr(n - x, n - level)
+    alone = np.maximum(level * (1 - level / np.maximum(n, 1e-300)), 1e-300)
+    z = np.sqrt(2 * np.maximum(far, 0) * alone / np.maximum(variance, alone))
+    return np.where((x - level) * (x - mean) > 0, z, 0.0)
+
+
+def _of_amounts(mean: Floats, move: Floats, variance: Floats) -> Floats:
+    """The cube root that makes a gamma variable normal (Wilson and Hilferty 1931, PNAS 17:684)."""
+    mean = np.maximum(mean, 1e-300)
+    shape = np.maximum(mean**2 / variance, 1e-12)
+    ratio = np.maximum(1 + move / mean, 0)
+    return 3 * np.sqrt(shape) * np.abs(np.cbrt(ratio) - 1 + 1 / (9 * shape))
+
+
+def _usual(slices: Slices, found: Expected, sums: Sums) -> Floats:
+    """How far the farthest slice of a cuboid was in any period: heavy tails go far by chance."""
+    periods = int(sums.period.max(initial=-1)) + 1
+    groups, size = min(periods, GROUPS), sums.n0.size
+    most = np.zeros(len(slices.dimensions))
+    group = sums.period * groups // max(periods, 1)
+    for at in range(groups if groups > 1 else 0):
+        own = group == at
+        over, room = (
+            slices.total(np.bincount(sums.leaf[own], values[own], size).astype(float))
+            for values in (found.residual, found.wobble)
+        )
+        z = np.divide(np.abs(over), np.sqrt(room), out=np.zeros_like(over), where=room > 0)
+        np.maximum.at(most, slices.cuboid, z)
+    return most
 
 
 def _more(found: Expected, sums: Sums, inside: Floats) -> tuple[Floats, int]:
