@@ -60,7 +60,8 @@ def find_slices(
     limit
         How many explanations are listed.
     alpha
-        The chance that anything is listed where nothing changed, at most.
+        The chance that anything is listed where nothing changed, at most; it needs several rows a
+        leaf before, as one row does not show what is usual.
 
     Returns
     -------

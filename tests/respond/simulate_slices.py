@@ -54,7 +54,7 @@ def incident(seed: int, *, faulty: bool = True, everywhere: bool = False) -> Inc
 
 def _zipf(rng: np.random.Generator, size: int) -> Floats:
     share = np.arange(1, size + 1.0) ** -rng.uniform(0.3, 1.6)
-    return rng.permutation(share / share.sum())
+    return rng.permutation(np.asarray(share / share.sum(), float))
 
 
 def _leaves(rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
@@ -72,7 +72,7 @@ def _leaves(rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
         columns.append(own)
     codes, times = np.unique(np.stack(columns, 1), axis=0, return_counts=True)
     weight = times * rng.lognormal(0, rng.uniform(0.3, 1.5), len(codes))
-    return codes[rng.permutation(len(codes))], weight / weight.sum()
+    return codes[rng.permutation(len(codes))].astype(np.int64), weight / weight.sum()
 
 
 def _causes(
