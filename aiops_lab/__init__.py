@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiops_lab.measures import measure, repair_json, repair_yaml
     from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
+    from aiops_lab.respond.slices import find_slices
     from aiops_lab.respond.triage import Triage, triage
     from aiops_lab.result import Result
     from aiops_lab.ship.compare import Comparison, compare_runs
@@ -70,6 +71,7 @@ __all__ = [
     "error_budget",
     "explain_decision",
     "find_routing_shifts",
+    "find_slices",
     "format_spread",
     "git_changes",
     "index_drift",
@@ -126,6 +128,7 @@ _HOMES = {
     "error_budget": "target.budget",
     "explain_decision": "watch.routing.one",
     "find_routing_shifts": "watch.routing.find",
+    "find_slices": "respond.slices",
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",
     "index_drift": "ship.retrieval.drift",
