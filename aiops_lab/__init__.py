@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiops_lab.errors import LabError
+    from aiops_lab.guard.gate import attack_gate
+    from aiops_lab.guard.review import SecurityReview, security_review
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
@@ -57,9 +59,11 @@ __all__ = [
     "Result",
     "Retrieval",
     "RoutingShifts",
+    "SecurityReview",
     "Shifts",
     "Triage",
     "Verdict",
+    "attack_gate",
     "attribute_decisions",
     "change_cost",
     "changed_texts",
@@ -90,6 +94,7 @@ __all__ = [
     "run_retrieval",
     "score_and_users",
     "score_retrieval",
+    "security_review",
     "summarise",
     "together",
     "traced_hits",
@@ -112,9 +117,11 @@ _HOMES = {
     "Result": "result",
     "Retrieval": "ship.retrieval.score",
     "RoutingShifts": "watch.routing.find",
+    "SecurityReview": "guard.review",
     "Shifts": "watch.shifts",
     "Triage": "respond.triage",
     "Verdict": "verdict",
+    "attack_gate": "guard.gate",
     "attribute_decisions": "watch.routing.attributions",
     "change_cost": "target.cost",
     "changed_texts": "watch.texts",
@@ -146,6 +153,7 @@ _HOMES = {
     "run_retrieval": "ship.retrieval.experiment",
     "score_and_users": "watch.signals",
     "score_retrieval": "ship.retrieval.score",
+    "security_review": "guard.review",
     "summarise": "traffic.summaries",
     "together": "verdict",
     "traced_hits": "ship.retrieval.traced",
