@@ -80,7 +80,9 @@ def poisoning(documents: pl.DataFrame, *, window: int = WINDOW, seed: int = 0) -
     >>> poisoning(pl.DataFrame(rows, schema, orient="row")).select("doc_id", "status").row(0)
     ('a', 'ok')
     """
-    rows = documents.drop_nulls(["day", "doc_id"]).unique(["trace_id", "doc_id"])
+    rows = documents.drop_nulls(["day", "doc_id"])
+    rows = rows.sort("trace_id", "doc_id", "question", nulls_last=True)
+    rows = rows.unique(["trace_id", "doc_id"], keep="first", maintain_order=True)
     last = rows["day"].max()
     if last is None:
         return pl.DataFrame(schema=DOCUMENTS)
@@ -146,7 +148,7 @@ def _words(rows: pl.DataFrame) -> tuple[pl.DataFrame, Any, list[str]]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     told = rows.drop_nulls("question").filter(pl.col("question").str.strip_chars() != "")
-    texts = told.unique("trace_id").sort("trace_id").with_row_index("place")
+    texts = told.unique("trace_id", keep="first", maintain_order=True).with_row_index("place")
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), min_df=2, sublinear_tf=True,
                               max_features=20_000)  # fmt: skip
     matrix: Any = sparse.csr_matrix((0, 0))
@@ -171,7 +173,7 @@ def _others(rows: pl.DataFrame) -> tuple[pl.DataFrame, Any, list[str]]:
 def _alike(told: pl.DataFrame, matrix: Any, names: list[str], seed: int) -> pl.DataFrame:
     """Mean similarities of each document's requests in the window, from 0 (random) to 1 (usual)."""
     columns = {name: i for i, name in enumerate(names)}
-    groups = told.group_by("doc_id", "late").agg("place").sort("doc_id", "late")
+    groups = told.group_by("doc_id", "late").agg(pl.col("place").sort()).sort("doc_id", "late")
     means = {
         (name, late): _mean_pair(matrix, np.asarray(places), columns.get(name))
         for name, late, places in groups.rows()

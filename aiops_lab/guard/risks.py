@@ -99,7 +99,7 @@ def _attacks(own: pl.DataFrame) -> list[Said]:
     if not own["n"].sum():
         return [(status, told, "Mend what keeps the probes from being loaded, and run them again.")]
     step = {
-        "fail": f"Read the {worst['hits']} attacks that succeeded, close the way in, and try again.",
+        "fail": f"Read the {worst['hits']} attacks that succeeded, and close the way in.",
         "inconclusive": "Run more prompts and generations of the probe before you rely on it.",
     }.get(status, "Run the probes again with each release.")
     return [(status, f"attacks tried: {told}", step)]

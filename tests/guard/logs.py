@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ BEGIN = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
 
 def request(
     name: str, day: int, asked: str = "When do you sail?", answer: str = "At noon.", *,
-    tenant: str = "acme", tool: str | None = None, documents: list[str] = [], owner: str = "",
+    tenant: str = "acme", tool: str | None = None, documents: Sequence[str] = (), owner: str = "",
     tokens: int = 100, model: str = "m-1", read: str | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A request of a day: its root, its model, and what it called and brought up."""

@@ -77,7 +77,7 @@ def test_private_things_that_were_not_asked_with(answer: str, kind: str) -> None
     assert found(request("odd", 3, answer=answer)) == [("LLM02", kind, "warn")]
     assert found(request("odd", 3, asked=f"Is this right? {answer}", answer=answer)) == []
     review = security_review(spans(request("odd", 3, answer=answer)))
-    assert answer.split()[-1].strip('"') not in str(review.findings.to_dicts())
+    assert max(answer.split(), key=len).strip('"') not in str(review.findings.to_dicts())
 
 
 def test_the_houses_own_address_is_no_finding() -> None:

@@ -39,7 +39,7 @@ def main(garak: str) -> None:
             command = [garak, *options.split(), "--report_prefix", name]
             subprocess.run(command, env=environment, check=False, capture_output=True)
             (report,) = Path(folder).rglob(f"{name}.report.jsonl")
-            text = report.read_text("utf-8").replace(folder, "/home")
+            text = report.read_text("utf-8").replace(f"{folder}/", "")
             text = re.sub(r'"/[^"]*/(garak/resources/[^"]*)"', r'"/\1"', text)
             (ROOT / "garak-0.17.1" / report.name).write_text(text, "utf-8")
 
