@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.guard.attacks import PREFIX
 from aiops_lab.settings import Guard, Settings, settings_of
 from aiops_lab.ship.retrieval.traced import traced_hits
 from aiops_lab.sources.flat import from_frame, polars_frame
@@ -17,8 +18,8 @@ from aiops_lab.tables import conform, empty
 from aiops_lab.traffic.requests import requests_of
 from aiops_lab.watch.traces import days_of_spans
 
-TABLES = ("runs", "samples", "scores", "spans", "traffic", "evaluations", "changes", "artefacts",
-          "quarantine")  # fmt: skip
+TABLES = ("runs", "samples", "scores", "spans", "traffic", "evaluations", "changes", "artefacts")
+KEY = ("run_id", "sample_id", "epoch")
 ROOTS = ("model", "agent", "other")
 TOOL = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
 OWNER = (
@@ -51,7 +52,6 @@ class Logs:
     evaluations: pl.DataFrame
     changes: pl.DataFrame
     prompts: dict[str, str]
-    quarantine: pl.DataFrame
     guard: Guard = field(default_factory=Guard)
     settings: Settings = field(default_factory=Settings)
     key: bytes = b"guard"
@@ -102,9 +102,12 @@ def logs_of(data: Any, settings: Any = None, *, days: int | None = 28) -> Logs:
     key = getattr(data, "redaction_key", lambda: None)() or b"guard"
     tools = spans.filter(pl.col("step") == "tool")
     name = pl.coalesce(*(_attribute(each) for each in TOOL), pl.col("name"))
-    frames = {n: lab.scan(n).collect() for n in ("runs", "samples", "scores", "quarantine")}
+    tried = pl.col("metric").str.starts_with(PREFIX) | (pl.col("metric") == "pass")
+    probed = pl.col("metadata").str.contains('"(?:probe|pluginId)"')
     return Logs(
-        **frames,
+        runs=lab.scan("runs").collect(),
+        samples=lab.scan("samples").filter(probed).select(*KEY, "metadata").collect(),
+        scores=lab.scan("scores").filter(tried).select(*KEY, "metric", "value").collect(),
         requests=requests,
         served=_served(lab, requests),
         inputs=_texts(_first_input(told), "input", of),

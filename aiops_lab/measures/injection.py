@@ -88,6 +88,7 @@ def _plain(texts: pl.Series) -> pl.Series:
 
 def _worded(plain: pl.Series) -> pl.Series:
     meant = plain.str.replace_all(_ascii(phrases.ABOUT), " ")
+    meant = meant.str.replace_all(_ascii(phrases.CONCERNING), " ")
     asks = meant.str.contains(_ascii(phrases.ASKS))
     meant = pl.select(
         pl.when(asks).then(meant.str.replace_all(phrases.QUOTED, " ")).otherwise(meant)

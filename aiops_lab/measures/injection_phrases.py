@@ -30,7 +30,7 @@ STATED = (
 SAID = (
     r"instructions?|instrutions?|directions?|directives?|prompts?|rules|guidelines?|commands|orders"
     r"|programming|restrictions|constraints|guardrails|safeguards|safety|polic(?:y|ies)|training"
-    r"|ethics|limitations|filters?|context"
+    r"|ethics|limitations|filters?|context|tasks?|assignments?|texts"
 )
 ENGLISH = (
     _both(AGAINST, STATED, SAID),
@@ -49,25 +49,30 @@ ENGLISH = (
     r"\b(?:(?:system|initial|original|hidden|secret|internal|full|exact|entire|complete|previous"
     r"|first|custom|base|starting|confidential|developer|pre-?prompt|preset)\s+(?:\w+\s+){0,2}"
     r"(?:prompts?|instructions?|messages?|rules|guidelines|directives?|configuration)"
-    r"|(?:pre-?)?prompt\b)",
+    r"|(?:pre-?)?prompt\b|instructions(?:\s*$|[.,!?;:\n]| as\b| in (?:a|the)\b| word| verbatim|"
+    r" and\b"
+    r"| to me| above))",
     r"\b(?:reveal|show me|print|output|display|repeat|tell me|give me|leak|expose|dump|recite"
-    r"|share|list|provide|write|including|disclose|what (?:is|was|are|were)"
+    r"|share|list|provide|write|including|need|disclose|what (?:is|was|are|were)"
     r"|what's)\b[^.?!\n]{0,24}\b(?:the|this) (?:\w+ ){0,2}"
     r"(?:(?:system|initial|hidden|secret|pre-?) ?(?:prompt|instructions)"
     r"|(?:prompt|instructions) (?:above|before|(?:that )?you (?:were|have been|got|received)))",
     r"\b(?:repeat|print|output|write|say|copy|display|return|recite|show)(?: me)?(?: out)?"
     r" (?:back )?(?:everything|all|verbatim|exactly|the)\b(?: of)?(?: the)?"
-    r"(?: (?:words?|texts?|content|sentences?|messages?|instructions?|information|input|prompt"
+    r"(?: (?:entire|full|whole|complete|words?|texts?|content|sentences?|messages?|instructions?"
+    r"|information|input|prompt"
     r"|that (?:is|was|comes|came)|what (?:is|was)|written|said))* (?:(?:from )?above|before this"
     r"|prior to this|so far)(?: this)?(?: (?:line|message|point|sentence|text))?\s*"
-    r"(?:$|[.,!?;:\n(]|\b(?:verbatim|word|in a|into|inside|starting|beginning|including|as|and)\b)",
+    r"(?:$|[.,!?;:\n(]|\b(?:verbatim|word|in a|into|inside|starting|beginning|including)\b)",
     r"\bstarting (?:with|from) (?:the (?:phrase|words?|text) )?[\"'`]?you are\b",
     r"\bwhat (?:were|are|have) you (?:been )?(?:told|instructed|asked|ordered|programmed)"
     r" (?:to|not|before|by|about)\b",
     r"\b(?:reveal|tell me|give me|say|print|output|spell|leak)\b[^.?!\n]{0,20}\b(?:secret|hidden)"
     r" (?:password|passphrase|key|word|phrase|code|flag|instructions?|message)\b",
     # personas
-    r"\bdo anything now\b|\bdan mode\b|\bcan do anything now|\balways intelligent and machiavell"
+    r"\b(?:can|could|will|stands? for|means?|called|known as|dan\b[^\n]{0,60})\W{0,4}do anything"
+    r" now"
+    r"|\bdan mode\b|\balways intelligent and machiavell"
     r"|\bstrive to avoid norms|\bjail ?broken\b|\bjailbreak (?:mode|enabled|activated)"
     r"|\b(?:evil|opposite|unrestricted|unfiltered|uncensored|jailbreak|anti-?gpt|no[- ]limits?"
     r"|amoral|god) (?:mode|gpt|version of (?:yourself|chatgpt|you))\b"
@@ -88,7 +93,9 @@ ENGLISH = (
     r"|ethic|moral|restrictions|laws|openai|instructions (?:you|above|given))",
     r"\b(?:bypass|disable|turn off|deactivate|remove|get around|switch off|lift"
     r"|evade)\b[^.\n]{0,30}"
-    r"\b(?:your|openai'?s?|its|all|any|the ai'?s?|chatgpt'?s?) [^.\n]{0,20}(?:restrictions|filters?"
+    r"\b(?:your|openai'?s?|its|(?:all|any) (?:content|safety|ethic\w*|moral)|the (?:ai|model"
+    r"|llm)'?s?"
+    r"|chatgpt'?s?) [^.\n]{0,20}(?:restrictions|filters?|protocols"
     r"|safety|safeguards|guardrails|guidelines|content polic\w+|censorship|limitations"
     r"|moderation|ethic\w+)",
     # how to answer, whatever is asked
@@ -100,9 +107,10 @@ ENGLISH = (
     r"(?:i can(?:'t|not)\b|i'?m sorry|as an ai|i am an ai|unable to|cannot fulfil|against (?:my|"
     r"openai))",
     r"\bi(?:'ve| have) been (?:pwned|hacked|jailbroken)\b|\bhaha pwned|\bpwned\b[^\n]{0,12}$",
-    r"\b(?:my|act as my|be my|as my)\b[^.\n]{0,30}\b(?:grandm(?:a|other)|granny|nana|grandfather)\b"
+    r"\b(?:act|pretend|play|role-?play|imagine|you are|you're|be)\b[^.\n]{0,24}\bmy\b[^.\n]{0,30}"
+    r"\b(?:grandm(?:a|other)|granny|nana|grandfather)\b"
     r"[^\n]{0,160}\b(?:used to|would)\b[^.\n]{0,40}\b(?:tell|read|recite|whisper|sing|work)",
-    r"\b(?:new|updated|real|actual|revised|your (?:next|only)) (?:instructions?|directives?|rules"
+    r"\b(?:new|updated|real|actual|revised|your (?:next|only)) (?:instructions?|directives?"
     r"|task|orders|system prompt|objective)(?: for you)?(?: are| is| follow)?\s*[:=]"
     r"|\byour new (?:task|role|goal|instructions?|objective|job|purpose|identity) (?:is|are"
     r"|will)\b",
@@ -116,7 +124,8 @@ ENGLISH = (
 )
 HYPOTHETICAL = (
     r"\b(?:hypothetical\w*|fiction\w*|imaginary|imagine|pretend|in a (?:world|universe|story|movie"
-    r"|play|game|dream|novel|parallel))\b[^\n]{0,200}\b(?:no (?:laws|rules|ethic\w*|moral\w*"
+    r"|play|game|dream|novel|parallel))\b[^\n]{0,200}\b(?:no (?:laws(?: or| and| against| at|[^\w"
+    r" ]|$)|rules|ethic\w*|moral\w*"
     r"|restrictions|censorship|consequences|limits)|(?:nothing|anything) is (?:illegal|allowed"
     r"|legal|permitted|off[- ]limits)|everything is (?:legal|allowed|permitted)|where ai\b"
     r"|not (?:bound|restricted|limited) by|without (?:any )?(?:ethic|moral|legal|safety)\w*)",
@@ -302,7 +311,10 @@ OTHERS = (
     r"|wort|schlüssel|code)|mot de passe secret|code secret|contraseña secreta|palabra secreta"
     r"|senha secreta|palavra secreta|parola (?:d'ordine )?segreta|password segreta"
     r"|geheime wachtwoord|hemmelige (?:adgangskode|kode|ord)|hemliga (?:lösenord|kod|ord))",
-    r"\b(?:oma|großmutter|grand-mère|mamie|abuela|avó|vovó|nonna|bedstemor|farmor|mormor)\b"
+    r"\b(?:stell dir vor|tu so|spiele?|sei|fais (?:comme si|semblant)|imagine|joue|actúa|finge"
+    r"|imagina|aja|finja|faça|fai finta|fingi|immagina|lad som om|forestil|låtsas|föreställ"
+    r"|doe alsof)\b[^.\n]{0,40}\b(?:oma|großmutter|grand-mère|mamie|abuela|avó|vovó|nonna"
+    r"|bedstemor|farmor|mormor)\b"
     r"[^\n]{0,80}\b(?:vorgelesen|vorlas|lisait|racontait|leía|contaba|lia|contava|leggeva"
     r"|raccontava|læste|läste|voorlas)",
     _both(
@@ -386,6 +398,11 @@ WEAK = (
     r"|want|tell)|user (?:asks|says|wants)|you want|asked)",
     r"\b(?:jailbreak|unlocked|unfiltered|uncensored|unrestricted|amoral|unhinged)\b",
 )
+CONCERNING = (
+    r"\b(?:instructions?|directions?|rules|guidelines|orders|tasks?|restrictions|training) "
+    r"(?:about|for|regarding|concerning) (?:the|my|our|an?|his|her|their)\b"
+)
+"""Instructions of another kind: those for the boiler."""
 ABOUT = (
     r"[^.?!\n]*\b(?:prompt[- ]injections?|jailbreak(?:s|ing| attempts?| attacks?)|attackers?"
     r"|hackers?"

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from aiops_lab import Lab, security_review
+from aiops_lab.errors import BadSettings
 from aiops_lab.guard.signals import precision
+from aiops_lab.settings import TEMPLATE, settings_of
 from tests.guard.logs import quiet, request, spans
 
 
@@ -96,3 +98,17 @@ def test_hostile_texts_are_survived_and_shown_harmless() -> None:
     found = security_review(rows, settings={"allowed_tools": []})
     assert found.verdict.status == "fail"
     assert "<script>" not in found._repr_html_() and "\u202e" not in found._repr_html_()
+
+
+def test_what_lab_toml_shows_of_the_rules_is_valid_and_typing_errors_are_told() -> None:
+    own = TEMPLATE[TEMPLATE.index("# [guard]") : TEMPLATE.index("# Secrets and personal")]
+    shown = "\n".join(line.removeprefix("# ") for line in own.splitlines() if line != "")
+    guard = settings_of(shown).guard
+    assert guard.allowed_tools == ["booking_lookup"] and guard.detectors["dan.DAN"].positives == 100
+    for wrong, near in (
+        ("[guard]\nmax_atack_rate = 0.1", "max_attack_rate"),
+        ("[guard.canaries]\ntenant = {}", "tenants"),
+        ("[guard.detectors.d]\nsensitivity = 1\nspecificty = 1", "specificity"),
+    ):
+        with pytest.raises(BadSettings, match=f"did you mean '{near}'"):
+            settings_of(wrong)
