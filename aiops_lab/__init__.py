@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.measures.leaks import find_canaries
     from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
     from aiops_lab.respond.triage import Triage, triage
@@ -73,6 +74,7 @@ __all__ = [
     "detect_shifts",
     "error_budget",
     "explain_decision",
+    "find_canaries",
     "find_routing_shifts",
     "format_spread",
     "git_changes",
@@ -132,6 +134,7 @@ _HOMES = {
     "detect_shifts": "watch.shifts",
     "error_budget": "target.budget",
     "explain_decision": "watch.routing.one",
+    "find_canaries": "measures.leaks",
     "find_routing_shifts": "watch.routing.find",
     "format_spread": "ship.formats",
     "git_changes": "watch.changes",

@@ -127,7 +127,8 @@ def _verdict(rows: pl.DataFrame, tried: pl.DataFrame) -> Verdict:
     told = worst["evidence"].partition(PARTS)[0]
     if status == "inconclusive":
         seen = len(ranked) - unknown
-        headline = f"Cannot tell of {unknown} of the ten risks; {seen} show nothing. "
+        show = "shows" if seen == 1 else "show"
+        headline = f"Cannot tell of {unknown} of the ten risks; {seen} {show} nothing. "
         return Verdict("inconclusive", f"{headline}{worst['risk']}: {told}.", evidence,
                        worst["answered"])  # fmt: skip
     also = f" Also {listing(same)}." if same else ""

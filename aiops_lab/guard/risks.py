@@ -112,9 +112,10 @@ def _findings(found: pl.DataFrame) -> list[Said]:
         own = found.filter(pl.col("finding") == kind)
         worst = own.row(0, named=True)
         count = own.filter(pl.col("status") == worst["status"])["trace_id"].n_unique()
-        before = f", before tenant {short_name(worst['tenant'])}" if worst["tenant"] else ""
+        before = f", for tenant {short_name(worst['tenant'])}" if worst["tenant"] else ""
         on = f", last on {worst['day']}" if worst["day"] else ""
-        told = f"{kind} in {count:,} requests: {visible(worst['detail'])}{before}{on}"
+        requests = "request" if count == 1 else "requests"
+        told = f"{kind} in {count:,} {requests}: {visible(worst['detail'])}{before}{on}"
         said.append((worst["status"], told, STEPS[kind]))
     return said
 

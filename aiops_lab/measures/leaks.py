@@ -25,7 +25,9 @@ SHINGLE = 8
 MULTIPLIER = 0x9E3779B97F4A7C15
 
 
-def find_canaries(texts: pl.Series, canaries: Mapping[str, str] | Iterable[str]) -> pl.DataFrame:
+def find_canaries(
+    texts: pl.Series | Iterable[str | None], canaries: Mapping[str, str] | Iterable[str]
+) -> pl.DataFrame:
     """Planted tokens in texts, however they are spelled.
 
     Parameters
@@ -57,6 +59,7 @@ def find_canaries(texts: pl.Series, canaries: Mapping[str, str] | Iterable[str])
     """
     named = canaries if isinstance(canaries, Mapping) else {token: token for token in canaries}
     _check(named)
+    texts = texts if isinstance(texts, pl.Series) else pl.Series(list(texts), dtype=pl.String)
     if not named:
         return pl.DataFrame(schema=HITS)
     bare = (
