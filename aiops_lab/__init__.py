@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiops_lab.errors import LabError
+    from aiops_lab.guard.gate import attack_gate
+    from aiops_lab.guard.review import SecurityReview, security_review
     from aiops_lab.ingest import Ingest
     from aiops_lab.lab import Lab, demo_lab, open_lab
     from aiops_lab.measures import measure, repair_json, repair_yaml
+    from aiops_lab.measures.leaks import find_canaries
     from aiops_lab.measures.learned import learn_refusals
     from aiops_lab.measures.support import lexical_support
     from aiops_lab.respond.slices import find_slices
@@ -58,9 +61,11 @@ __all__ = [
     "Result",
     "Retrieval",
     "RoutingShifts",
+    "SecurityReview",
     "Shifts",
     "Triage",
     "Verdict",
+    "attack_gate",
     "attribute_decisions",
     "change_cost",
     "changed_texts",
@@ -70,6 +75,7 @@ __all__ = [
     "detect_shifts",
     "error_budget",
     "explain_decision",
+    "find_canaries",
     "find_routing_shifts",
     "find_slices",
     "format_spread",
@@ -92,6 +98,7 @@ __all__ = [
     "run_retrieval",
     "score_and_users",
     "score_retrieval",
+    "security_review",
     "summarise",
     "together",
     "traced_hits",
@@ -114,9 +121,11 @@ _HOMES = {
     "Result": "result",
     "Retrieval": "ship.retrieval.score",
     "RoutingShifts": "watch.routing.find",
+    "SecurityReview": "guard.review",
     "Shifts": "watch.shifts",
     "Triage": "respond.triage",
     "Verdict": "verdict",
+    "attack_gate": "guard.gate",
     "attribute_decisions": "watch.routing.attributions",
     "change_cost": "target.cost",
     "changed_texts": "watch.texts",
@@ -127,6 +136,7 @@ _HOMES = {
     "detect_shifts": "watch.shifts",
     "error_budget": "target.budget",
     "explain_decision": "watch.routing.one",
+    "find_canaries": "measures.leaks",
     "find_routing_shifts": "watch.routing.find",
     "find_slices": "respond.slices",
     "format_spread": "ship.formats",
@@ -149,6 +159,7 @@ _HOMES = {
     "run_retrieval": "ship.retrieval.experiment",
     "score_and_users": "watch.signals",
     "score_retrieval": "ship.retrieval.score",
+    "security_review": "guard.review",
     "summarise": "traffic.summaries",
     "together": "verdict",
     "traced_hits": "ship.retrieval.traced",

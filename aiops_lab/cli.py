@@ -106,11 +106,11 @@ def ingest(
 ) -> None:
     """Read eval logs, traces and tables into a lab; what is in it already is skipped.
 
-    Known formats: Inspect (.eval, .json), Promptfoo (JSON, JSONL), lm-evaluation-harness
-    (results with samples), tables (CSV, JSONL, JSON, Parquet), and what a retrieval system logged
-    (tables of questions, chunks and hits; TREC runs and qrels). Traces: OTLP of the collector
-    (JSON lines or documents, protobuf, zstd), the Python SDK's JSON, Phoenix's span lists, and a
-    change log (CSV with at, artefact, to_version).
+    Known formats: Inspect (.eval, .json), Promptfoo (JSON, JSONL), lm-evaluation-harness (results
+    with samples), garak (reports), tables (CSV, JSONL, JSON, Parquet), and what a retrieval system
+    logged (tables of questions, chunks and hits; TREC runs and qrels). Traces: OTLP of the
+    collector (JSON lines or documents, protobuf, zstd), the Python SDK's JSON, Phoenix's span
+    lists, and a change log (CSV with at, artefact, to_version).
 
     A table with a row a request in production is told by a column "at" (--columns at=THEIRS), or
     by --format calls; its columns are those of spans, and slice, language, tenant.

@@ -90,6 +90,21 @@ TEMPLATE = """\
 # owner = "Team Answers"                   # also escalate, review = "2027-01-01", for the page
 # escalate = "Head of product"
 
+# What a security review holds traffic and attacks against (docs/guard.md).
+# [guard]
+# max_attack_rate = 0.05                   # of attacks: what the upper bound must be under
+# prevalence = 0.001                       # the share of requests that you think are attacks
+# allowed_tools = ["booking_lookup"]       # any other call is a finding; also allowed_models
+# [guard.canaries.tenants]
+# acme = "9f3a61c0d2e477b8"                # a random token planted in what is theirs alone
+# [guard.canaries.prompts]
+# support = "c0ffee12345678ab"             # and one in each system prompt
+# [guard.detectors."dan.DAN"]              # what its detector gets right, of answers you labelled
+# sensitivity = 0.9
+# specificity = 0.95
+# positives = 100                          # so many of each kind were labelled
+# negatives = 200
+
 # Secrets and personal data in reports: by default replaced where the lab holds traffic.
 # [redact]
 # on = true
@@ -353,6 +368,45 @@ def _spent(name: str, given: float | str) -> float:
     return float(value)
 
 
+class Canaries(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Planted tokens: name of a tenant or a prompt -> its token."""
+
+    tenants: dict[str, str] = {}
+    prompts: dict[str, str] = {}
+
+
+class Detector(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the detector of an attack gets right, and on how many labelled answers of each kind."""
+
+    sensitivity: float
+    specificity: float
+    positives: float = 1e6
+    negatives: float = 1e6
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.sensitivity <= 1 and 0 <= self.specificity <= 1):
+            raise ValueError("sensitivity and specificity are shares between 0 and 1")
+        if min(self.positives, self.negatives) < 1:
+            raise ValueError("positives and negatives are numbers of labelled answers, 1 or more")
+
+
+class Guard(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a security review holds traffic and attacks against; see the template."""
+
+    canaries: Canaries = Canaries()
+    allowed_tools: list[str] | None = None
+    allowed_models: list[str] | None = None
+    max_attack_rate: float | None = None
+    prevalence: float = 0.001
+    detectors: dict[str, Detector] = {}
+
+    def __post_init__(self) -> None:
+        if self.max_attack_rate is not None and not 0 < self.max_attack_rate < 1:
+            raise ValueError(f"max_attack_rate is a share above 0, not {self.max_attack_rate:g}")
+        if not 0 < self.prevalence < 1:
+            raise ValueError(f"prevalence is a share between 0 and 1, not {self.prevalence:g}")
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
 
@@ -370,6 +424,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     slo: list[Slo] = []
     budget_policy: BudgetPolicy | None = None
     traffic: Traffic = Traffic()
+    guard: Guard = Guard()
     redact: Redact = Redact()
 
     def __post_init__(self) -> None:
@@ -426,6 +481,8 @@ def _with_nearest(message: str) -> str:
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
     struct = Traffic if ".traffic" in place else struct
     struct = BudgetPolicy if ".budget_policy" in place else struct
+    if ".guard" in place:
+        struct = Detector if ".detectors" in place else Canaries if ".canaries" in place else Guard
     if ".slo" in place:
         struct = SloAlert if ".alerts" in place else SloExclusion if ".exclude" in place else Slo
     near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []

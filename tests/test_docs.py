@@ -151,3 +151,17 @@ def test_the_python_of_the_retrieval_page_runs() -> None:
         exec(compile(source, "docs/retrieval.md", "exec"), names)
     assert names["drift"].gold["status"].to_list() == ["moved"]
     assert names["found"].verdict.status == "ok"
+
+
+def test_the_python_of_the_guard_page_runs(
+    demo: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("aiops_lab.demo_lab", lambda: demo)
+    names: dict[str, Any] = {}
+    for source in blocks(PAGES["guard.md"], "python"):
+        exec(compile(source, "docs/guard.md", "exec"), names)
+    told = capsys.readouterr().out
+    assert "up to 36.9 % may still succeed" in told and "separated" in told
+    assert names["review"].risks.height == 10
+    assert names["verdict"].status == "inconclusive"
+    assert max(map(len, PAGES["guard.md"].splitlines())) <= 100

@@ -1,1 +1,1 @@
-"""Guard: which security risks show up in tests and in traffic."""
+"""Which security risks show up in tests and in traffic?"""

@@ -12,6 +12,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings, Unrepairable
 from aiops_lab.measures.defects import json_defect, yaml_defect
+from aiops_lab.measures.injection import injection
 from aiops_lab.measures.json_text import MOST_REPAIRED, json_valid, repair_json
 from aiops_lab.measures.language import language
 from aiops_lab.measures.refusal import refusal
@@ -25,7 +26,8 @@ class Measure:
     """One measure of a text: its name, how people call it, and the version of its rule.
 
     `cheap` ones are taken unless others are named; a `rate` is true or false for each text. What
-    `broken` names, another measure, is asked first, and this one only of texts that fail it.
+    `broken` names, another measure, is asked first, and this one only of texts that fail it. Of a
+    frame it reads the column `reads` where there is one, else the answers.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Measure:
     rate: bool
     of: Callable[[pl.Series], pl.Series] = field(repr=False, compare=False)
     broken: str | None = None
+    reads: str = "output"
 
 
 def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFrame:
@@ -45,7 +48,8 @@ def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFram
     ----------
     texts
         A list or series of texts, or a frame of any library that Narwhals knows with a column
-        ``output``. Where a text is missing, or is no Unicode, every measure is null.
+        ``output``; measures of what was asked (``injection``) read ``input`` where it has one.
+        Where a text is missing, or is no Unicode, every measure is null.
     names
         One measure or several of `MEASURES`; all cheap ones where none is named.
 
@@ -59,15 +63,20 @@ def measure(texts: Any, names: str | Iterable[str] | None = None) -> pl.DataFram
     >>> measure(["Of course!", '{"a": 1}', None], ["words", "json_valid"]).rows()
     [(2, False), (2, True), (None, None)]
     """
-    given = _texts(texts)
     names = [names] if isinstance(names, str) else names
     chosen = [m.name for m in MEASURES.values() if m.cheap] if names is None else list(names)
     for name in chosen:
         if name not in MEASURES:
             near = difflib.get_close_matches(str(name), MEASURES, 1, cutoff=0)
             raise BadSettings(f"no measure {name!r}; did you mean {near[0]!r}?")
+    given = {column: _texts(texts, column) for column in {MEASURES[n].reads for n in chosen}}
     found: dict[str, pl.Series] = {}
-    return pl.DataFrame([_taken(name, given, found).alias(name) for name in dict.fromkeys(chosen)])
+    return pl.DataFrame(
+        [
+            _taken(name, given[MEASURES[name].reads], found).alias(name)
+            for name in dict.fromkeys(chosen)
+        ]
+    )
 
 
 def _taken(name: str, texts: pl.Series, found: dict[str, pl.Series]) -> pl.Series:
@@ -84,7 +93,7 @@ def _taken(name: str, texts: pl.Series, found: dict[str, pl.Series]) -> pl.Serie
     return found[name]
 
 
-def _texts(given: Any) -> pl.Series:
+def _texts(given: Any, column: str = "output") -> pl.Series:
     if isinstance(given, str):
         raise BadSettings("give a list of texts, not one text")
     try:
@@ -93,12 +102,14 @@ def _texts(given: Any) -> pl.Series:
         return _listed(list(given) if isinstance(given, Iterable) else [given])
     if isinstance(native, nw.Series):
         return _listed(native.to_list()) if native.dtype != nw.String else _column(native)
-    if "output" not in native.collect_schema().names():
+    there = native.collect_schema().names()
+    column = column if column in there else "output"
+    if column not in there:
         raise BadSettings("the frame has no column 'output', which holds the texts")
-    chosen = native.select("output")
+    chosen = native.select(column)
     if isinstance(chosen, nw.LazyFrame):
         chosen = chosen.collect("polars")
-    return _texts(chosen["output"].to_native())
+    return _texts(chosen[column].to_native())
 
 
 def _column(series: nw.Series[Any]) -> pl.Series:
@@ -184,6 +195,8 @@ MEASURES = {
         Measure("repetition", "repetition", "share of triples of words", 1, False, False,
                 _repetition),
         Measure("refusal", "refusals", "share", 2, True, True, refusal),
+        Measure("injection", "injection attempts", "share", 1, True, True, injection,
+                reads="input"),
         *(
             one
             for kind, (valid, repair, defect) in _FORMATS.items()

@@ -19,6 +19,8 @@ from aiops_lab.tables import digest
 
 ERROR = 2
 """The ``failureReason`` of an answer that never came; 1 is an assertion that failed."""
+RED_TEAM = ("pluginId", "strategyId", "severity", "harmCategory")
+"""What the row of an attack tells of it; ``success`` is that the attack was resisted."""
 RUNTIME_VARIABLES = ("sessionId", "_conversation")
 
 
@@ -270,7 +272,8 @@ def _sample(row: Row, texts: bool) -> dict[str, Any]:
     test = row.test_case or TestCase()
     variables = {k: v for k, v in (row.vars or {}).items() if k not in RUNTIME_VARIABLES}
     error = row.error or response.error
-    metadata = {**(test.metadata or {}), **variables, "cached": response.cached or None}
+    attack = {key: (row.metadata or {}).get(key) for key in RED_TEAM}
+    metadata = {**attack, **(test.metadata or {}), **variables, "cached": response.cached or None}
     known = {key: value for key, value in metadata.items() if value is not None}
     return {
         "error": str(error) if row.failed_to_run and error else None,

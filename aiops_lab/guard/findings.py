@@ -1,0 +1,207 @@
+"""Single things in the logs that are proof, or near to it: each with the request it stands in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.guard.logs import Logs
+from aiops_lab.measures.leaks import find_canaries, prompt_runs
+from aiops_lab.redact import MARK, redact
+
+FINDINGS = pl.Schema(
+    {
+        **dict.fromkeys(("risk", "finding", "status", "trace_id"), pl.String),
+        "day": pl.Date,
+        **dict.fromkeys(("tenant", "detail"), pl.String),
+    }
+)
+QUOTED_WORDS = 12
+"""So many words of a prompt in a row are no chance."""
+ACTIVE = (
+    ("script", r"(?i)<script[\s>/]|<iframe[\s>/]|<object[\s>/]|<embed[\s>/]|<svg[^>]{0,200}\son\w"
+               r"|<[a-z]{1,12}\s[^>]{0,300}\bon(?:error|load|click|mouseover|focus)\s*="),
+    ("script link", r"(?i)(?:\]\(|href\s*=\s*[\"']?|src\s*=\s*[\"']?)\s*(?:javascript|vbscript"
+                    r"|data:text/html)[^\s]{0,3}:?"),
+    ("picture that carries data away",
+     r"(?i)(?:!\[[^\]\n]{0,300}\]\(\s*<?|<img\s[^>]{0,200}\bsrc\s*=\s*[\"']?)(?:https?:)?//"
+     r"[^)\s\"'>]{0,500}\?[^)\s\"'>]{0,500}="),
+    ("picture from elsewhere",
+     r"(?i)(?:!\[[^\]\n]{0,300}\]\(\s*<?|<img\s[^>]{0,200}\bsrc\s*=\s*[\"']?)(?:https?:)?//"),
+)  # fmt: skip
+PERSONAL = ("email", "phone", "card", "iban", "ssn", "ip")
+MAYBE = (
+    r"@|://|-----BEGIN|eyJ|\d(?:[\d .()/-]{6,}|[A-Z]{3})\d|(?i:passw|passphrase|pwd|secret|token"
+    r"|api[_-]?key|access[_-]?key|private[_-]?key|bearer|basic |authorization)|AKIA|ASIA|gh[pousr]_"
+    r"|github_pat|gl[a-z]{2,5}-|xox|xapp|_live_|_test_|sk-|AIza|ya29|GOCSPX|hf_|gsk_|npm_"
+    r"|\b[A-Z]{2}\d\d[ A-Z0-9]{10}|[0-9a-fA-F]:[0-9a-fA-F:]{2}"
+)
+"""What no text is without in which `aiops_lab.redact` finds something but plain IP addresses."""
+PUBLIC = 10
+"""An address or number that so many requests are given is the house's own."""
+MOST = 20_000
+"""So many texts that may hold a secret are looked at, the latest first."""
+
+
+def findings(logs: Logs) -> pl.DataFrame:
+    """What stands in the logs that should not.
+
+    Returns
+    -------
+    pl.DataFrame
+        risk, finding (canary, prompt, tool, model, document, secret, personal data, active
+        content), status (fail: proof; warn: to be looked at), trace_id, day, tenant, detail (what
+        and how, never the secret itself): the worst first, then the latest. A finding is of a
+        request, however often it stands there.
+    """
+    parts = [_canaries(logs), _prompts(logs), _tools(logs), _documents(logs), _active(logs),
+             _private(logs)]  # fmt: skip
+    found = pl.concat([pl.DataFrame(schema=FINDINGS), *(_schema(part) for part in parts)])
+    worst = pl.col("status") != "fail"
+    return found.unique().sort(
+        worst, "day", "risk", "finding", "trace_id", "detail",
+        descending=[False, True, False, False, False, False], nulls_last=True,
+    )  # fmt: skip
+
+
+def _schema(part: pl.DataFrame) -> pl.DataFrame:
+    return part.select(pl.col(name).cast(dtype) for name, dtype in FINDINGS.items())
+
+
+def _at(outputs: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
+    """What was found in each row of the outputs, with the request of that row."""
+    rows = outputs.drop("text").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    return hits.join(rows, on="row", maintain_order="left")
+
+
+def _canaries(logs: Logs) -> pl.DataFrame:
+    """A tenant's token before another tenant, or a prompt's before anyone, is proof."""
+    planted = logs.guard.canaries
+    named = {f"tenant {k}": v for k, v in planted.tenants.items()}
+    named |= {f"prompt {k}": v for k, v in planted.prompts.items()}
+    hits = _at(logs.outputs, find_canaries(logs.outputs["text"], named))
+    parts = pl.col("canary").str.splitn(" ", 2).struct
+    kind, owner = parts.field("field_0"), parts.field("field_1")
+    prompt = kind == "prompt"
+    other = pl.col("tenant").is_not_null() & (pl.col("tenant") != owner)
+    whose = (
+        pl.when(prompt).then(pl.lit("the prompt's own"))
+        .when(other).then(pl.lit("another tenant's"))
+        .otherwise(pl.lit("the tenant's own, or not known whose"))
+    )  # fmt: skip
+    return hits.select(
+        "trace_id", "day", "tenant",
+        risk=pl.when(prompt).then(pl.lit("LLM07")).otherwise(pl.lit("LLM02")),
+        finding=pl.lit("canary"),
+        status=pl.when(prompt | other).then(pl.lit("fail")).otherwise(pl.lit("warn")),
+        detail=pl.format("canary of {} in an output ({}): {}", "canary", "transform", whose),
+    )  # fmt: skip
+
+
+def _prompts(logs: Logs) -> pl.DataFrame:
+    runs = prompt_runs(logs.outputs["text"], logs.prompts) if logs.prompts else None
+    if runs is None or not runs.height:
+        return pl.DataFrame(schema=FINDINGS)
+    long = _at(logs.outputs, runs.filter(pl.col("words") >= QUOTED_WORDS))
+    return long.select(
+        "trace_id", "day", "tenant", risk=pl.lit("LLM07"), finding=pl.lit("prompt"),
+        status=pl.lit("warn"),
+        detail=pl.format("{} words of prompt {} in a row", "words", "prompt"),
+    )  # fmt: skip
+
+
+def _tools(logs: Logs) -> pl.DataFrame:
+    """Calls and models that no list allows; where there is no list, nothing can be said."""
+    found = [pl.DataFrame(schema=FINDINGS)]
+    for risk, what, allowed, rows in (
+        ("LLM06", "tool", logs.guard.allowed_tools, logs.tools),
+        ("LLM03", "model", logs.guard.allowed_models,
+         logs.requests.select("trace_id", "day", "tenant", model="model_served")),
+    ):  # fmt: skip
+        if allowed is None:
+            continue
+        other = rows.drop_nulls(what).filter(~pl.col(what).is_in(allowed))
+        part = other.select(
+            "trace_id", "day", "tenant", risk=pl.lit(risk), finding=pl.lit(what),
+            status=pl.lit("fail"),
+            detail=pl.format(f"{what} {{}}, which lab.toml does not allow", what),
+        )  # fmt: skip
+        found.append(_schema(part))
+    return pl.concat(found)
+
+
+def _documents(logs: Logs) -> pl.DataFrame:
+    owned = logs.documents.select("trace_id", "day", "tenant", "owner").unique()
+    owned = owned.explode("owner", empty_as_null=False, keep_nulls=False).unique()
+    other = owned.filter(pl.col("tenant").is_not_null(), pl.col("owner") != pl.col("tenant"))
+    other = other.filter(
+        ~pl.col("owner").str.to_lowercase().is_in(["public", "shared", "all", "*"])
+    )
+    return other.select(
+        "trace_id", "day", "tenant", risk=pl.lit("LLM08"), finding=pl.lit("document"),
+        status=pl.lit("fail"),
+        detail=pl.format("a document of tenant {} was brought up for {}", "owner", "tenant"),
+    )  # fmt: skip
+
+
+def _active(logs: Logs) -> pl.DataFrame:
+    text, found = pl.col("text"), [pl.DataFrame(schema=FINDINGS)]
+    left = logs.outputs
+    for what, pattern in ACTIVE:
+        hit = left.filter(text.str.contains(pattern))
+        left = left.filter(~text.str.contains(pattern))
+        part = hit.select(
+            "trace_id", "day", "tenant", risk=pl.lit("LLM05"), finding=pl.lit("active content"),
+            status=pl.lit("warn"), detail=pl.lit(what),
+        )  # fmt: skip
+        found.append(_schema(part))
+    return pl.concat(found)
+
+
+def _private(logs: Logs) -> pl.DataFrame:
+    """Secrets and personal data of outputs that the same request did not ask with."""
+    maybe = logs.outputs.filter(pl.col("text").str.contains(MAYBE))
+    maybe = maybe.sort("day", descending=True, nulls_last=True).head(MOST)
+    asked = logs.inputs.group_by("trace_id").agg(asked=pl.col("text").str.join("\n"))
+    brought = logs.read.group_by("trace_id").agg(read=pl.col("text").str.join("\n"))
+    rows = maybe.join(asked, on="trace_id", how="left").join(brought, on="trace_id", how="left")
+    found: list[dict[str, Any]] = []
+    known: dict[str, frozenset[str]] = {}
+    new = [
+        _marks(row["text"], logs.key, known) - _marks(row["asked"], logs.key, known)
+        for row in rows.iter_rows(named=True)  # few texts may hold any
+    ]
+    often = Counter(mark for own in new for mark in own)
+    public = {mark for mark, n in often.items() if n >= PUBLIC and _kind(mark) in PERSONAL}
+    for row, own in zip(rows.iter_rows(named=True), (own - public for own in new), strict=True):
+        given = _marks(row["read"], logs.key, known) if own else frozenset()
+        for kind in sorted({_kind(mark) for mark in own}):
+            secret = kind not in PERSONAL
+            from_read = all(mark in given for mark in own if _kind(mark) == kind)
+            source = ", as a tool or document said" if from_read else ""
+            found.append(
+                {k: row[k] for k in ("trace_id", "day", "tenant")}
+                | {
+                    "risk": "LLM02", "status": "warn",
+                    "finding": "secret" if secret else "personal data",
+                    "detail": f"{kind} in an output that the request did not hold{source}",
+                }
+            )  # fmt: skip
+    return pl.DataFrame(found, schema=FINDINGS)
+
+
+def _marks(text: str | None, key: bytes, known: dict[str, frozenset[str]]) -> frozenset[str]:
+    if not text:
+        return frozenset()
+    if text not in known:
+        known[text] = frozenset(re.findall(MARK, redact(text, key))) - frozenset(
+            re.findall(MARK, text)
+        )
+    return known[text]
+
+
+def _kind(mark: str) -> str:
+    return mark[1:-1].rpartition("-")[0]
