@@ -475,7 +475,9 @@ def slo_check(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(help="formats, policy, replay or tables.")],
+    what: Annotated[
+        str, typer.Argument(help="formats, playbook, policy, postmortem, replay or tables.")
+    ],
     path: Annotated[
         Path, typer.Argument(help="formats: the file with the prompt; for all else the lab.")
     ],
@@ -495,6 +497,9 @@ def export(
     failing: Annotated[
         str | None, typer.Option(help="Of replay: only requests that fail this figure.")
     ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Of postmortem: the figure that moved, since --since.")
+    ] = None,
     prompts: Annotated[
         list[str] | None,
         typer.Option("--prompt", help="Of replay: a prompt to try, a file or a version that the "
@@ -509,6 +514,13 @@ def export(
 
     "export policy LAB" writes the policy on error budgets as a page: what is promised, what follows
     when a budget is spent, who decides.
+
+    "export playbook LAB" writes what to do when something alarms: the question first, then each
+    suspect with its check, what settles it, and how it is undone.
+
+    "export postmortem LAB" drafts what happened in the newest incident, or in the one named by
+    --metric, --since, --until and --where, with test cases that no test asks yet. It is kept in the
+    lab; a second one like it is pointed out.
 
     "export replay LAB" writes logged requests for Inspect or Promptfoo to run again: a sample that
     stands for all of them, or with --failing those that went wrong. To run this week's requests on
@@ -534,6 +546,19 @@ def export(
             out.mkdir(parents=True, exist_ok=True)
             written = [out / "error-budget-policy.md"]
             written[0].write_text(policy_page(objectives_in(found.settings), rules), "utf-8")
+        case "playbook":
+            from aiops_lab.respond.playbook import playbook
+
+            out.mkdir(parents=True, exist_ok=True)
+            written = [out / "playbook.md"]
+            written[0].write_text(playbook(_existing(path)), "utf-8")
+        case "postmortem":
+            from aiops_lab.respond.postmortem import postmortem, write_postmortem
+
+            found = _existing(path)
+            window = (since, until) if since else None
+            made = postmortem(found, window=window, metric=metric, where=where)
+            written = write_postmortem(found, made, out)
         case "replay":
             from aiops_lab.respond.replay import prompt_texts, replay_set
             from aiops_lab.respond.replay_files import write_replay
@@ -547,7 +572,9 @@ def export(
             found = _existing(path)
             written = write_frames({name: found.table(name) for name in SCHEMAS}, out, format)
         case _:
-            raise typer.BadParameter("formats, policy, replay or tables", param_hint="WHAT")
+            raise typer.BadParameter(
+                "formats, playbook, policy, postmortem, replay or tables", param_hint="WHAT"
+            )
     for file in written:
         print(_printable(str(file)))
 

@@ -125,6 +125,20 @@ def short_name(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def in_markdown(text: str) -> str:
+    """A text that Markdown takes for nothing else.
+
+    Examples
+    --------
+    >>> in_markdown("a *b* [c](d)")
+    'a \\\\*b\\\\* \\\\[c\\\\](d)'
+    """
+    shown = visible(text)
+    for sign in "\\`*_[]<>|#":
+        shown = shown.replace(sign, f"\\{sign}")
+    return shown.replace("\n", " ")
+
+
 def visible(text: str, *, alone: bool = False) -> str:
     """Text whose hidden characters show as what they are.
 

@@ -121,7 +121,7 @@ def test_reports_end_with_0_4_or_as_asked(tmp_path: Path) -> None:
     assert asked.returncode == 1
     assert "latest/ship_compare_runs.html" in (out / "index.html").read_text()
     verdicts = open_lab(lab).table("verdicts")
-    assert verdicts["status"].to_list() == ["inconclusive"] * 15, "failed runs are some too"
+    assert verdicts["status"].to_list() == ["inconclusive"] * 17, "failed runs are some too"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.settings import BudgetPolicy
 from aiops_lab.target.explain import explain
-from aiops_lab.wording import short_name, visible
+from aiops_lab.wording import in_markdown
 
 FOLLOWS = {
     "none": "Release as usual.",
@@ -39,12 +39,14 @@ def policy_page(goals: Iterable[Objective], policy: BudgetPolicy) -> str:
     """
     told = {name: f"{100 * share:.4g} %" for name, share in policy.levels.items()}
     rows = [f"| {told[name]} | {name} | {FOLLOWS[name]} |" for name in told]
-    promises = [f"- **{_plain(goal.name)}.** {_plain(explain(goal).sentence)}" for goal in goals]
+    promises = [
+        f"- **{in_markdown(goal.name)}.** {in_markdown(explain(goal).sentence)}" for goal in goals
+    ]
     incident = f"{100 * policy.asks:.4g} %"
-    owner = _plain(policy.owner) or "not named yet"
+    owner = in_markdown(policy.owner) or "not named yet"
     lines = [
         "# Error budget policy", "", f"Owner: {owner}.",
-        *([f"To be looked at again on {_plain(policy.review)}."] if policy.review else []),
+        *([f"To be looked at again on {in_markdown(policy.review)}."] if policy.review else []),
         "", "## What is promised", "", *(promises or ["Nothing yet."]), "",
         "What may be bad of a promise is its error budget. How much of it is spent is an estimate "
         "with a 95 % interval; a level is reached when the whole interval lies above it.", "",
@@ -56,14 +58,6 @@ def policy_page(goals: Iterable[Objective], policy: BudgetPolicy) -> str:
         "one action that keeps it from happening again.", "",
         "Where it cannot be told whether a level is reached, the level below holds, and more "
         "answers are evaluated.", "",
-        *([f"Who disagrees turns to {_plain(policy.escalate)}."] if policy.escalate else []),
+        *([f"Who disagrees turns to {in_markdown(policy.escalate)}."] if policy.escalate else []),
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _plain(text: str) -> str:
-    """A text that Markdown takes for nothing else."""
-    shown = visible(short_name(text) if len(text) < 60 else text)
-    for sign in "\\`*_[]<>|#":
-        shown = shown.replace(sign, f"\\{sign}")
-    return shown

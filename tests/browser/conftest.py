@@ -130,13 +130,20 @@ class Notebook(Opened):
     def wait(self, number: int) -> None:
         """Wait until a cell has run, and go back to the top; cells out of view are not drawn."""
         prompt = self.page.locator(".jp-InputPrompt", has_text=f"[{number}]")
-        for _ in range(60):
-            self.panel.evaluate("e => e.scrollTo(0, e.scrollHeight)")
-            with suppress(TimeoutError):
-                prompt.wait_for(timeout=4_000)
-                break
-        prompt.wait_for(timeout=1_000)
+        try:
+            prompt.wait_for(timeout=120_000)
+        except TimeoutError:
+            self._look_for(prompt)
         self.panel.evaluate("e => e.scrollTo(0, 0)")
+
+    def _look_for(self, prompt: Locator) -> None:
+        """Scroll through the notebook until a prompt is drawn."""
+        for part in [*(n / 10 for n in range(11)), 1, 1, 1, 1]:
+            self.panel.evaluate("(e, part) => e.scrollTo(0, part * e.scrollHeight)", part)
+            with suppress(TimeoutError):
+                prompt.wait_for(timeout=5_000)
+                return
+        prompt.wait_for(timeout=1_000)
 
     def ask(self, code: str) -> str:
         """What a further cell prints."""

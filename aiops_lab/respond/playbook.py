@@ -1,0 +1,124 @@
+"""What to do when something alarms: the question first, then each suspect and how to undo it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from aiops_lab.objectives.short import objectives_in
+from aiops_lab.respond.experiments import REPLAYS
+from aiops_lab.respond.signatures import FAMILIES, KINDS, family_of
+from aiops_lab.respond.words import ROLLBACK
+from aiops_lab.watch.changes import ARTEFACTS
+from aiops_lab.wording import in_markdown
+
+ASKS = {
+    "prompt": "Did a new prompt go out, or does one render otherwise?",
+    "model": "Did we route to another model, or change its settings?",
+    "provider": "Did the provider quietly swap the model?",
+    "index": "Was the index built anew, or is it older than its documents?",
+    "retrieval": "Did how many passages are found, or how they are ranked, change?",
+    "parser": "Does what reads the answers read them otherwise?",
+    "tool": "Does a tool fail, time out or answer otherwise?",
+    "code": "Did a release of our own change what is sent or shown?",
+    "scorer": "Did the judge change, and not the answers?",
+    "traffic": "Do users ask something else than before?",
+}
+CHECKS = {
+    "provider": "In `watch_behaviour`, look at what answered (`model_served`, `fingerprint`): a "
+    "silent change shows there and nowhere else.",
+    "traffic": "In `respond_triage`, look at the split: mix is what users ask, within how they are "
+    "answered.",
+    "scorer": "Score the same logged answers with both scorers: no answer is needed anew.",
+}  # fmt: skip
+COLUMNS = {artefact: column for column, artefact in reversed(ARTEFACTS.items())}
+OFTEN = 0.4
+"""Figures that move so often are told."""
+
+
+def playbook(lab: Any) -> str:
+    """The playbook of a lab as Markdown, from its settings and what its traffic runs on.
+
+    Parameters
+    ----------
+    lab
+        A Lab.
+    """
+    used = _in_use(lab)
+    goals = objectives_in(lab.settings)
+    lines = [
+        "# Playbook", "",
+        "## First: which artefact is it?", "",
+        "    aiops-lab report respond_triage --lab LAB", "",
+        "It names one with a probability, or says undecided and which replay would settle it. Do "
+        "not undo what changed last for that alone.", "",
+        "Is it worse than the promise? `aiops-lab report target_error_budget --lab LAB` tells what "
+        "is spent. Is it an attack? `aiops-lab report guard_security --lab LAB`.", "",
+    ]  # fmt: skip
+    if goals:
+        lines += [
+            "## What may page you",
+            "",
+            "| objective | figure | look first at |",
+            "|---|---|---|",
+        ]
+        for goal in goals:
+            metric = goal.metric or ""
+            told = (in_markdown(goal.name), in_markdown(metric or "several"), _suspected(metric))
+            lines.append("| {} | {} | {} |".format(*told))
+        lines.append("")
+    for kind in KINDS:
+        lines += _entry(kind, *used.get(kind, (None, None)))
+    lines += [
+        "## Afterwards", "",
+        "`aiops-lab export postmortem LAB` drafts what happened, with the test cases that would "
+        "have found it.",
+    ]  # fmt: skip
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _entry(kind: str, now: str | None, before: str | None) -> list[str]:
+    """What to check, to run and to undo of one kind of artefact."""
+    names = {"old": in_markdown(before or "of before"), "new": in_markdown(now or "of now")}
+    lines = [f"## {kind.capitalize()}", "", f"**{ASKS[kind]}**", ""]
+    if now:
+        was = f"; before it {names['old']}" if before else ""
+        lines += [f"In use: {names['new']}{was}.", ""]
+    moved = [family for family, _, chance in FAMILIES if chance.get(kind, 0) >= OFTEN]
+    if kind != "traffic" and moved:
+        lines += [f"What moves with it: {', '.join(NAMES.get(each, each) for each in moved)}.", ""]
+    if kind in CHECKS:
+        lines.append(f"- Check: {CHECKS[kind]}")
+    if kind in REPLAYS:
+        lines.append(f"- Settle: {REPLAYS[kind].format(n='100', **names)} "
+                     "(`aiops-lab export replay LAB`).")  # fmt: skip
+    return [*lines, f"- Undo: {ROLLBACK[kind].format(**names)}.", ""]
+
+
+NAMES = {
+    "parse": "parse errors", "format": "valid formats", "retrieval": "retrieval scores",
+    "tool": "tool errors", "refusal": "refusals", "ending": "answers cut off", "asked": "tokens in",
+    "written": "tokens out", "time": "latency", "cost": "cost", "error": "errors",
+    "traffic": "shares of slices",
+}  # fmt: skip
+
+
+def _suspected(metric: str) -> str:
+    """The artefacts that move a figure most, as links."""
+    chances = family_of(metric)[1] or {"provider": 1.0, "prompt": 0.9, "index": 0.8}
+    first = sorted(chances, key=lambda kind: -chances[kind])[:3]
+    return ", ".join(f"[{kind}](#{kind})" for kind in first)
+
+
+def _in_use(lab: Any) -> dict[str, tuple[str, str | None]]:
+    """The version of each artefact that came last, and the one before it."""
+    found = {}
+    traffic = lab.scan("traffic")
+    for kind, column in COLUMNS.items():
+        bare = pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
+        own = traffic.filter(pl.col(column).is_not_null()).group_by(bare).agg(pl.col("at").min())
+        names = own.collect().sort("at", column)[column].to_list()
+        if names:
+            found[kind] = (names[-1], names[-2] if names[1:] else None)
+    return found
