@@ -212,13 +212,15 @@ def likeness(one: dict[str, Any], two: dict[str, Any]) -> float:
     Examples
     --------
     >>> first = {"artefact": "index", "metric": "grounded", "where": "all", "moved": ["words"]}
-    >>> likeness(first, first), likeness(first, {**first, "artefact": "prompt", "moved": []})
-    (1.0, 0.3)
+    >>> likeness(first, first), likeness(first, {**first, "where": "slice=a"})
+    (1.0, 0.9)
     """
     both = set(one["moved"]) | set(two["moved"])
     shared = len(set(one["moved"]) & set(two["moved"])) / len(both) if both else 1.0
     same = {key: one[key] == two[key] for key in ("artefact", "metric", "where")}
-    return 0.4 * same["artefact"] + 0.2 * same["metric"] + 0.1 * same["where"] + 0.3 * shared
+    return round(
+        0.4 * same["artefact"] + 0.2 * same["metric"] + 0.1 * same["where"] + 0.3 * shared, 4
+    )
 
 
 def _cases(lab: Any, found: Triage) -> pl.DataFrame:
