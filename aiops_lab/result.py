@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.verdict import Verdict
+from aiops_lab.verdict import BADNESS, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,18 @@ class Result:
 
 def _timeless(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Datetime).dt.to_string("iso:strict"))
+
+
+def badness(column: str = "status") -> pl.Expr:
+    """How bad the status in a column is, from 0 for ok on.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"status": ["fail", "ok"]}).select(badness()).to_series().to_list()
+    [3, 0]
+    """
+    order = {status: place for place, status in enumerate(BADNESS)}
+    return pl.col(column).replace_strict(order, return_dtype=pl.Int8)
 
 
 def write_frames(

@@ -11,17 +11,11 @@ from aiops_lab.charts.intervals import RULED, intervals
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.guard.review import SecurityReview
-from aiops_lab.verdict import BADNESS
+from aiops_lab.result import badness
 from aiops_lab.wording import figure, interval
 
 PARTS = " · "
 """What stands between the parts of a risk's evidence."""
-
-
-def _worst() -> pl.Expr:
-    """How bad a status is."""
-    order = {status: place for place, status in enumerate(BADNESS)}
-    return pl.col("status").replace_strict(order, return_dtype=pl.Int8)
 
 
 def board(result: SecurityReview) -> Table:
@@ -34,7 +28,7 @@ def board(result: SecurityReview) -> Table:
             "what was seen": row["evidence"].replace(PARTS, ";\n"),
             "what to do": row["answered"],
         }
-        for row in result.risks.sort(_worst(), descending=True, maintain_order=True).to_dicts()
+        for row in result.risks.sort(badness(), descending=True, maintain_order=True).to_dicts()
     ]
     open_ = result.risks.filter(pl.col("status") != "ok").height
     return table(pl.DataFrame(rows), title=f"{open_} of {len(rows)} risks ask for something")
@@ -52,7 +46,7 @@ def attacks(result: SecurityReview) -> Picture:
     if not tried.height:
         return note("No attack was tried and evaluated: run garak or a red team of Promptfoo and "
                     "ingest its report.")  # fmt: skip
-    shown = tried.sort(_worst(), "high", descending=True, maintain_order=True).head(MOST_ROWS)
+    shown = tried.sort(badness(), "high", descending=True, maintain_order=True).head(MOST_ROWS)
     rows = [
         {
             "name": f"{row['probe']}, {row['detector']}",
@@ -135,7 +129,7 @@ def findings(result: SecurityReview) -> Table | Cases:
     """Single requests that prove something, the worst first."""
     if not result.findings.height:
         return note("No single request proves anything.")
-    rows = result.findings.sort(_worst(), descending=True, maintain_order=True)
+    rows = result.findings.sort(badness(), descending=True, maintain_order=True)
     rows = rows.with_columns(pl.col("status").replace_strict(SIGNED))
     names = ["status", "risk", "finding", "day", "tenant", "trace_id", "detail"]
     return table(rows, title=f"{rows.height} findings", columns=names)

@@ -12,14 +12,13 @@ from aiops_lab.charts.compare import Picture
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.respond.signatures import chance_of
-from aiops_lab.respond.triage import Triage
-from aiops_lab.respond.words import name_of, percent
-from aiops_lab.wording import change, interval, short_name
+from aiops_lab.respond.triage import CLEAR, Triage
+from aiops_lab.respond.words import name_of, percent, size_words
+from aiops_lab.wording import change, short_name
 
 MOST = 8
 TYPICAL = 0.2
 """From this chance on a figure is typical of an artefact."""
-CLEAR = 2.0
 NOBODY = "There is no incident to look into."
 
 
@@ -169,12 +168,11 @@ def moved(result: Triage) -> Table | Cases:
     rows = []
     for row in own.sort("log_bayes", descending=True).to_dicts():
         typical = chance_of(row["figure"], first["artefact"]) >= TYPICAL
-        ends = interval(row["low"], row["high"], share=row["share"])
         rows.append(
             {
                 "figure": row["figure"].replace("_", " "),
                 "moved": "yes" if row["log_bayes"] > CLEAR else "not to be told",
-                "by": f"{change(row['difference'], share=row['share'])} {ends}",
+                "by": size_words(row),
                 f"typical of a broken {first['artefact']}": "yes" if typical else "no",
             }
         )  # fmt: skip

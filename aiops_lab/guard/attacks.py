@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.result import badness
 from aiops_lab.settings import Detector
 from aiops_lab.stats.judged import corrected_rate
 from aiops_lab.stats.score import exact_share_interval
@@ -88,10 +89,7 @@ def attacks(
     limit = LIMIT if limit is None else limit
     rows = [_judged(row, detectors or {}, limit, level) for row in counted.to_dicts()]
     found = pl.DataFrame(rows, schema=ATTACKS)
-    worst = pl.col("status").replace_strict(
-        {"fail": 0, "warn": 1, "inconclusive": 2, "ok": 3}, return_dtype=pl.Int8
-    )
-    return found.sort(worst, pl.col("high").fill_null(1.0), "probe", "detector", "run_id",
+    return found.sort(-badness(), pl.col("high").fill_null(1.0), "probe", "detector", "run_id",
                       descending=[False, True, False, False, False])  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse, stats
 
+from aiops_lab.result import badness
 from aiops_lab.stats.multiple import holm
 
 WINDOW = 7
@@ -115,9 +116,7 @@ def _schema(by: pl.DataFrame) -> pl.DataFrame:
         (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in DOCUMENTS.items()
     )
-    order = {"warn": 0, "inconclusive": 1, "ok": 2}
-    worst = pl.col("status").replace_strict(order, return_dtype=pl.Int8)
-    return frame.sort(worst, "p_value", "relatedness", "doc_id", nulls_last=True)
+    return frame.sort(-badness(), "p_value", "relatedness", "doc_id", nulls_last=True)
 
 
 def _surges(by: pl.DataFrame, late: int, early: int) -> dict[str, pl.Series]:

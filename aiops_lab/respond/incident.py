@@ -15,8 +15,8 @@ from aiops_lab.tables import SCHEMAS, TIME, conform, empty
 from aiops_lab.traffic.summaries import ALL, in_slice
 from aiops_lab.watch.changes import change_log, version_days
 
-BEFORE, LONGEST = timedelta(days=14), timedelta(days=14)
-"""So much is looked at before an incident began, and of it at most."""
+LONGEST = timedelta(days=14)
+"""So much of an incident is looked at, unless its alarm took longer."""
 RENAMED = {"error": "failed"}
 FORMS = frozenset({"json", "yaml", "refusal"})
 """Figures whose names begin so are parts of one."""
@@ -41,7 +41,7 @@ class Incident:
 
 def incident(
     lab: Any, window: Any, alarm: Any, metric: str | None, where: str | None, changes: Any,
-    before: timedelta = BEFORE,
+    before: timedelta,
 ) -> Incident | None:  # fmt: skip
     """What is asked for; None where nothing is: no alarm is there.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,20 +48,18 @@ class Panel:
         )  # fmt: skip
 
 
-def panel(requests: pl.DataFrame, began: datetime, figures: Sequence[str] | None = None) -> Panel:
+def panel(requests: pl.DataFrame, began: datetime) -> Panel:
     """The cells of some requests.
 
     Parameters
     ----------
     requests
         at, outcome (a number or a truth value, null where not known), and what else is known:
-        dimensions, versions, figures.
+        dimensions, versions, figures (all other numbers and truth values).
     began
         The incident's first moment, as far as known.
-    figures
-        Columns beside the outcome; default: all numbers and truth values.
     """
-    names = [name for name in (figures or _figures(requests)) if name in requests.columns]
+    names = _figures(requests)
     part = [name for name in SEGMENTS if name in requests.columns]
     versions = [name for name in ARTEFACTS if name in requests.columns]
     values = [_value(requests, name).alias(name) for name in ("outcome", *names)]

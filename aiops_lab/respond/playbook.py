@@ -10,7 +10,7 @@ from aiops_lab.objectives.short import objectives_in
 from aiops_lab.respond.experiments import REPLAYS
 from aiops_lab.respond.signatures import FAMILIES, KINDS, family_of
 from aiops_lab.respond.words import ROLLBACK
-from aiops_lab.watch.changes import ARTEFACTS
+from aiops_lab.watch.changes import ARTEFACTS, bare_version
 from aiops_lab.wording import in_markdown
 
 ASKS = {
@@ -116,8 +116,8 @@ def _in_use(lab: Any) -> dict[str, tuple[str, str | None]]:
     found = {}
     traffic = lab.scan("traffic")
     for kind, column in COLUMNS.items():
-        bare = pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
-        own = traffic.filter(pl.col(column).is_not_null()).group_by(bare).agg(pl.col("at").min())
+        known = traffic.filter(pl.col(column).is_not_null())
+        own = known.group_by(bare_version(column)).agg(pl.col("at").min())
         names = own.collect().sort("at", column)[column].to_list()
         if names:
             found[kind] = (names[-1], names[-2] if names[1:] else None)

@@ -11,12 +11,13 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.respond.replay import replay_set
-from aiops_lab.respond.triage import Triage, triage
-from aiops_lab.respond.words import name_of, percent
+from aiops_lab.respond.triage import CLEAR, Triage, triage
+from aiops_lab.respond.words import name_of, percent, size_words
 from aiops_lab.tables import digest
-from aiops_lab.wording import change, in_markdown, interval
+from aiops_lab.wording import in_markdown
 
 FOLDER = "incidents"
 CASES = 20
@@ -101,7 +102,7 @@ def write_postmortem(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
 def _kept(found: Triage) -> dict[str, Any]:
     """What an incident is known by: its figure, slice, suspects, and what moved with it."""
     first = found.suspects.row(0, named=True)
-    moved = found.evidence.filter(pl.col("suspect") == 1, pl.col("log_bayes") > 2.0)
+    moved = found.evidence.filter(pl.col("suspect") == 1, pl.col("log_bayes") > CLEAR)
     began, ended = found.settings["window"]
     told = {
         "metric": found.settings["metric"], "where": found.settings["where"], "began": began,
@@ -128,21 +129,25 @@ def _impact(lab: Any, found: Triage) -> list[str]:
              f"{began:%d %b %H:%M} to {ended:%d %b %H:%M}."]  # fmt: skip
     if outcome.height:
         row = outcome.row(0, named=True)
-        ends = interval(row["low"], row["high"], share=row["share"])
         lines.append(f"- Where exposed, {in_markdown(found.settings['metric'])} stepped by "
-                     f"{change(row['difference'], share=row['share'])} {ends}.")  # fmt: skip
+                     f"{size_words(row)}.")  # fmt: skip
         if row["share"]:
             n = int(hit["n"].sum())
             ends = sorted((abs(n * row["low"]), abs(n * row["high"])))
             lines.append(f"- That is {abs(n * row['difference']):,.0f} requests "
                          f"({ends[0]:,.0f} to {ends[1]:,.0f}).")  # fmt: skip
-    goals = [g for g in objectives_in(lab.settings) if g.metric == found.settings["metric"]]
+    goals = _promised(lab, found)
     for goal in goals:
         lines.append(f"- Promised in {in_markdown(goal.name)}: the report target\\_error\\_budget "
                      "tells what it took of the budget.")  # fmt: skip
     if not goals:
         lines.append("- No objective promises anything of this figure.")
     return lines
+
+
+def _promised(lab: Any, found: Triage) -> list[Objective]:
+    """The objectives of the figure."""
+    return [g for g in objectives_in(lab.settings) if g.metric == found.settings["metric"]]
 
 
 def _timeline(lab: Any, found: Triage) -> list[str]:
@@ -253,7 +258,7 @@ def _actions(lab: Any, found: Triage, cases: pl.DataFrame) -> list[tuple[str, st
              for part, told in _thin(lab, found)]  # fmt: skip
     if not first["logged"] and first["artefact"] not in ("traffic", "nothing"):
         said.append((f"Write changes of the {first['artefact']} into the change log", "process"))
-    goals = [g for g in objectives_in(lab.settings) if g.metric == found.settings["metric"]]
+    goals = _promised(lab, found)
     if goals:
         said.append((f"Look at the target of {in_markdown(goals[0].name)} again", "process"))
     else:

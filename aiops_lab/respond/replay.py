@@ -83,12 +83,13 @@ def replay_set(
         rows = rows.filter(bad)
     else:
         rows = rows.with_columns(outcome=pl.lit(None, pl.Float64))
-    said = _said(lab, rows["trace_id"])
-    rows = rows.join(said.filter(pl.col("input").is_not_null()), on="trace_id")
+    rows = rows.filter(pl.col("trace_id").is_in(_asked(lab, rows["trace_id"]).implode()))
     if not rows.height:
         what = f" that fail {failing}" if failing else ""
         raise BadSettings(f"there are no requests{what} in that time that tell what was asked")
     drawn = _drawn(rows, [name for name in strata if name in rows.columns], n, seed)
+    said = _said(lab, drawn["trace_id"])
+    drawn = drawn.join(said, on="trace_id", how="left", maintain_order="left")
     versions = pl.struct(*VERSIONS).map_elements(
         lambda row: json.dumps({k: v for k, v in row.items() if v is not None}),
         return_dtype=pl.String,
@@ -146,6 +147,15 @@ def _drawn(rows: pl.DataFrame, strata: list[str], n: int, seed: int) -> pl.DataF
     nth = pl.int_range(pl.len()).over("stratum")
     kept = own.filter(nth < pl.col("take")).with_columns(weight=pl.col("len") / pl.col("take"))
     return kept.sort("at", "trace_id")
+
+
+def _asked(lab: Any, ids: pl.Series) -> pl.Series:
+    """Those requests that tell what was asked."""
+    own = pl.col("parent_id").is_null() | (pl.col("step") == "model")
+    spans = lab.scan("spans").filter(
+        pl.col("trace_id").is_in(ids.implode()), own, pl.col("input").is_not_null()
+    )
+    return spans.select(pl.col("trace_id").unique()).collect()["trace_id"]
 
 
 def _said(lab: Any, ids: pl.Series) -> pl.DataFrame:

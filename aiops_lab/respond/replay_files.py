@@ -12,7 +12,7 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 
 TOOLS = ("inspect", "promptfoo")
-TASK = '''"""Logged requests, answered again. Run: inspect eval {here}replay_task.py --model MODEL
+TASK = '''"""Logged requests, answered again. Run: inspect eval replay_task.py --model MODEL
 
     -T prompt=FILE      the system prompt of an arm
     -T context=live     leave out the passages that were logged: give your own solver that retrieves
@@ -134,7 +134,7 @@ def write_replay(
     written += arms
     if to == "inspect":
         written.append(folder / "replay_task.py")
-        written[-1].write_text(TASK.format(here=""), "utf-8")
+        written[-1].write_text(TASK, "utf-8")
         return written
     config = {
         "description": "Logged requests, answered again",

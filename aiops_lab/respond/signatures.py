@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 KINDS = (
     "prompt", "model", "provider", "index", "retrieval", "parser", "tool", "code", "scorer",
@@ -38,6 +39,7 @@ in a way that users feel: judgements of the field, kept between .08 and .95 so t
 figure decides."""
 
 
+@lru_cache(1024)
 def family_of(name: str) -> tuple[str, dict[str, float]]:
     """The family of a figure by its name, and how likely each artefact moves it.
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.watch.mix import two_fold
 
 SPLIT = {
     "dimension": pl.String, "slice": pl.String,
@@ -40,7 +41,7 @@ def mix_and_within(
 
     Notes
     -----
-    The two-fold decomposition of Kitagawa (1955, JASA 50:1168). A slice that is new, or gone, has
+    The two-fold decomposition of `aiops_lab.watch.mix.two_fold`. A slice that is new, or gone, has
     no level on one side; all of what it adds is mix.
 
     Examples
@@ -71,12 +72,10 @@ def mix_and_within(
             share_after=pl.col("n1").fill_null(0) / pl.col("n1").sum(),
             before=pl.col("x"), after=pl.col("x1"),
         )  # fmt: skip
-        old, new = pl.coalesce("x", "x1"), pl.coalesce("x1", "x")
-        p0, p1 = pl.col("share_before"), pl.col("share_after")
+        levels = {"r0": pl.coalesce("x", "x1"), "r1": pl.coalesce("x1", "x")}
         parts.append(
-            both.with_columns(
-                mix=(p1 - p0) * (old + new) / 2, within=(new - old) * (p0 + p1) / 2
-            ).select(SPLIT.keys()).sort("slice")
+            both.with_columns(p0="share_before", p1="share_after", **levels)
+            .with_columns(**two_fold()).select(SPLIT.keys()).sort("slice")
         )  # fmt: skip
     return pl.concat(parts)
 

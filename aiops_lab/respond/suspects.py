@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiops_lab.respond.panel import Panel
 from aiops_lab.respond.signatures import KINDS, fits
-from aiops_lab.watch.changes import ARTEFACTS
+from aiops_lab.watch.changes import ARTEFACTS, bare_version
 
 Floats = NDArray[np.float64]
 BEFORE, AFTER = timedelta(days=4), timedelta(days=2)
@@ -22,6 +22,10 @@ GRID = timedelta(hours=6)
 """Moments of what nobody wrote down are told apart so finely."""
 LATE = timedelta(hours=12)
 """A change whose versions are not told takes so long to reach requests, on average."""
+DELAYS, LATER = (0, 0.5, 1, 2, 4), np.array([0.5, 0.15, 0.15, 0.12, 0.08])
+"""So many times as late it may be, and how likely each is."""
+SAME = 0.95
+"""Changes whose exposures share so much are one."""
 LOGGED, MIX, NOTHING, PROVIDER = 0.7, 0.1, 0.02, 2.0
 """Prior chances of some logged change, of the make-up of the traffic, and that nothing changed;
 and how much likelier a change that nobody logged is the provider's."""
@@ -89,7 +93,7 @@ def lineup(
     for row, prior in zip(near.to_dicts(), share, strict=True):
         told = _told(cells, row, log)
         if told is None:
-            late = [row["at"] + LATE * x for x in (0, 0.5, 1, 2, 4)]
+            late = [row["at"] + LATE * x for x in DELAYS]
             new, weights = [(at >= moment).to_numpy().astype(float) for moment in late], LATER
         else:
             new, weights, late = [told], np.ones(1), [row["at"]]
@@ -123,10 +127,6 @@ def _alike(one: Floats, columns: list[Floats], suspect: Suspect) -> bool:
     return both > SAME * max(float(one.sum()), float(two.sum()), 1.0)
 
 
-SAME = 0.95
-LATER = np.array([0.5, 0.15, 0.15, 0.12, 0.08])
-
-
 def _priors(near: pl.DataFrame, log: pl.DataFrame) -> Sequence[float]:
     """The more often an artefact changes without harm, the less is each of its changes suspected:
     as the root of how many there are."""
@@ -148,7 +148,7 @@ def _told(cells: pl.DataFrame, row: dict, log: pl.DataFrame) -> Floats | None:
             pl.col("artefact") == artefact, pl.col("at") >= row["at"],
             pl.col("name").eq_missing(pl.lit(row["name"], pl.String)),
         )["to_version"].drop_nulls()  # fmt: skip
-        bare = cells[column].str.replace(r"^.*:([^:]+)$", "${1}")
+        bare = cells.select(bare_version(column)).to_series()
         own = cells[column].is_in(after.implode()) | bare.is_in(after.implode())
         own = own.fill_null(False) & (cells["at"] >= row["at"] - timedelta(hours=1))
         if own.any() and not own.all():

@@ -17,12 +17,11 @@ from aiops_lab.respond.signatures import chance_of
 from aiops_lab.respond.split import SPLIT, mix_and_within
 from aiops_lab.respond.suspects import Lineup, Suspect, lineup
 from aiops_lab.respond.weigh import moved, weighed
-from aiops_lab.respond.words import verdict_of
+from aiops_lab.respond.words import size_words, verdict_of
 from aiops_lab.result import Result
 from aiops_lab.stats.exposure import Evidence
 from aiops_lab.tables import TIME, empty
 from aiops_lab.verdict import Verdict
-from aiops_lab.wording import change, interval
 
 SUSPECTS = {
     "artefact": pl.String, "name": pl.String, "version": pl.String, "from_version": pl.String,
@@ -148,10 +147,10 @@ def triage(
     if "outcome" not in cells.figures:
         return _nothing(asked)
     found = lineup(cells, asked.changes, asked.began, asked.ended, asked.metric, asked.judged)
-    log, evidence = weighed(cells, found, asked.began)
+    move, error = moved(cells, asked.began)
+    log, evidence = weighed(cells, found, asked.began, move, error)
     order = np.argsort(-log, kind="stable")
     kept = [k for place, k in enumerate(order) if place < 3 or np.exp(log[k]) >= LEAST]
-    move, error = moved(cells, asked.began)
     share = _is_share(asked.requests["outcome"])
     told = {
         "metric": asked.metric, "where": asked.where, "share": share, "move": move,
@@ -292,11 +291,11 @@ def _told(suspect: Suspect, rows: list[dict[str, Any]]) -> str:
         if row is None:
             return "nothing tells how requests are made up"
         return (f"what segments' levels of before make of today's requests: "
-                f"{_size(row)}; within segments {_size(by['outcome'])}")  # fmt: skip
+                f"{size_words(row)}; within segments {size_words(by['outcome'])}")  # fmt: skip
     row = by["outcome"]
     how = "requests with the version against others of the same day" if suspect.versions else (
         "since then" if suspect.at else "since about then")  # fmt: skip
-    parts.append(f"{_size(row)}, {how}")
+    parts.append(f"{size_words(row)}, {how}")
     others = [
         row for row in rows
         if row["method"] == "figure" and row["log_bayes"] > CLEAR
@@ -306,8 +305,3 @@ def _told(suspect: Suspect, rows: list[dict[str, Any]]) -> str:
     if others:
         parts.append("with it moved " + ", ".join(row["figure"] for row in others[:3]))
     return "; ".join(parts)
-
-
-def _size(row: dict[str, Any]) -> str:
-    ends = interval(row["low"], row["high"], share=row["share"])
-    return f"{change(row['difference'], share=row['share'])} {ends}"

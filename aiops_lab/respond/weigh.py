@@ -26,7 +26,9 @@ SMALLEST = 0.02
 """Of the requests: less exposed than this explains nothing."""
 
 
-def weighed(panel: Panel, found: Lineup, began: datetime) -> tuple[Floats, dict[str, Evidence]]:
+def weighed(
+    panel: Panel, found: Lineup, began: datetime, move: float, error: float
+) -> tuple[Floats, dict[str, Evidence]]:  # fmt: skip
     """The log-probability of each suspect, and what speaks for each exposure, by figure.
 
     Notes
@@ -34,12 +36,11 @@ def weighed(panel: Panel, found: Lineup, began: datetime) -> tuple[Floats, dict[
     Bayes' rule over all suspects. The outcome speaks for a suspect as far as it stepped with the
     exposure to it, within segments, by about all of the move; every other figure as far as such an
     artefact moves it when it breaks. What else moved near by may have moved with another change,
-    that did no harm, or by itself.
+    that did no harm, or by itself. `move` and `error` are as `moved` finds them.
     """
     evidence = {
         name: step_evidence(_untrended(panel, name, began), found.exposed) for name in panel.figures
     }
-    move, error = moved(panel, began)
     after = (panel.cells["at"] >= began).to_numpy()
     n = panel.cells["n:outcome"].to_numpy()
     share = [np.average(found.exposed[side], axis=0, weights=n[side]) for side in (after, ~after)]

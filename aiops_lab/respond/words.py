@@ -80,6 +80,12 @@ def _cheapest(rows: list[dict[str, Any]]) -> str:
     return likely[cost.index(min(cost))]["next_experiment"]
 
 
+def size_words(row: dict[str, Any]) -> str:
+    """A row of evidence: how far a figure stepped, with its interval."""
+    ends = interval(row["low"], row["high"], share=row["share"])
+    return f"{change(row['difference'], share=row['share'])} {ends}"
+
+
 def percent(value: float) -> str:
     """A probability in a sentence."""
     return "over 99 %" if value > 0.99 else "under 1 %" if value < 0.01 else f"{100 * value:.0f} %"

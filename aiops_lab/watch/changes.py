@@ -151,9 +151,14 @@ def git_changes(
     return pl.DataFrame(rows, schema=SCHEMAS["changes"]).sort("at")
 
 
+def bare_version(column: str) -> pl.Expr:
+    """A version without the name that some conventions put before it, ``answer:14``."""
+    return pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
+
+
 def _bare(column: str) -> pl.Expr:
-    """A prompt's version without the name that some conventions put before it, ``answer:14``."""
-    bare = pl.col(column).str.replace(r"^.*:([^:]+)$", "${1}")
+    """The same of prompts alone."""
+    bare = bare_version(column)
     return pl.when(pl.col("artefact") == "prompt").then(bare).otherwise(column).alias(column)
 
 

@@ -66,11 +66,20 @@ def rest_moved(daily: pl.DataFrame, metric: str, where: str, since: dt.date) -> 
     return move > 0 and (error == 0 or move / error / 2 > CLEAR)
 
 
+def two_fold() -> dict[str, pl.Expr]:
+    """What each slice adds to a move: by its share, and within it (Kitagawa 1955, JASA 50:1168).
+
+    Of columns p0 and p1 (shares before and after) and r0 and r1 (levels); over slices mix and
+    within add up to the move.
+    """
+    p0, p1, r0, r1 = (pl.col(name) for name in ("p0", "p1", "r0", "r1"))
+    return {"mix": (p1 - p0) * (r0 + r1) / 2, "within": (r1 - r0) * (p0 + p1) / 2}
+
+
 def explained(daily: pl.DataFrame, metric: str, since: dt.date) -> tuple[float, str | None]:
     """How much of the move of a metric since a day the shares of slices explain, and in words.
 
-    The two-fold decomposition of Kitagawa (1955): sum of (p1 - p0) (r0 + r1) / 2 over slices, with
-    shares p and levels r before and after, for the dimension that explains most.
+    That is of the mix of `two_fold`, for the dimension that explains most.
     """
     rows = _around(daily, metric, since)
     best, told = 0.0, None
@@ -87,7 +96,7 @@ def explained(daily: pl.DataFrame, metric: str, since: dt.date) -> tuple[float, 
         ).with_columns(
             pl.coalesce("r0", "r1").alias("r0"), pl.coalesce("r1", "r0").alias("r1")
         )  # fmt: skip
-        mix = ((pl.col("p1") - pl.col("p0")) * (pl.col("r0") + pl.col("r1")) / 2).sum()
+        mix = two_fold()["mix"].sum()
         move = (pl.col("p1") * pl.col("r1")).sum() - (pl.col("p0") * pl.col("r0")).sum()
         share = wide.select(pl.when(move != 0).then(mix / move)).item()
         if share is not None and share > best:
