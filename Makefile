@@ -40,7 +40,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup --durations=15
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 proof: $(READY)
 	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target tests/respond

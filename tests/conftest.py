@@ -122,6 +122,26 @@ def contents(lab: Lab) -> dict[str, list[tuple]]:
     return found
 
 
+TOGETHER = {
+    f"tests/{module}.py"
+    for module in ("browser/test_hostile", "watch/test_reseeded", "watch/test_routing_simulated")
+}
+"""Modules whose costly set-up is made once: one worker takes all their tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """One test at a time, but for those that share a set-up; the largest parts first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.split("::")[0]
+            return module if module in TOGETHER else nodeid
+
+    return Together(config, log) if config.option.dist == "loadscope" else None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The time of each suite, where the slow ones run."""
     if terminalreporter.config.option.markexpr != "slow":

@@ -25,7 +25,7 @@ from aiops_lab.wording import visible
 from tests.browser.payloads import EVERY
 from tests.reports.test_page import notebook_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
+pytestmark = pytest.mark.slow
 LABS = 4
 BATCHES = [EVERY[n::LABS] for n in range(LABS)]
 HIDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066\u2067]")

@@ -19,7 +19,7 @@ from tests.conftest import WHOLE
 from tests.stats.test_false_alarms import exceeds, falls_short
 from tests.watch.reseeded import day, simulated, written
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reseeded")]
+pytestmark = pytest.mark.slow
 SEEDS = range(301, 351) if WHOLE else range(301, 309)
 METRICS = {"refusals": "refusal", "yaml_invalid": "yaml_valid", "ungrounded": "grounded",
            "thumbs_up": "thumbs_up"}  # fmt: skip

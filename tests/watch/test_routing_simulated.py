@@ -16,7 +16,7 @@ from tests.conftest import WHOLE
 from tests.stats.test_false_alarms import exceeds, falls_short
 from tests.watch.test_routing import simulator
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("routing")]
+pytestmark = pytest.mark.slow
 SEEDS = range(5000, 5200) if WHOLE else range(5000, 5012)
 FITTED = 2 if WHOLE else 4
 """Every so many models are fitted ones; the others are formulas."""
