@@ -516,7 +516,7 @@ def export(
     when a budget is spent, who decides.
 
     "export playbook LAB" writes what to do when something alarms: the question first, then each
-    suspect with its check, what settles it, and how it is undone.
+    suspect with its check, what settles it, and how it is undone. Pages lead to its entries.
 
     "export postmortem LAB" drafts what happened in the newest incident, or in the one named by
     --metric, --since, --until and --where, with test cases that no test asks yet. It is kept in the
@@ -531,6 +531,7 @@ def export(
     a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
     """
     from aiops_lab.objectives.short import objectives_in
+    from aiops_lab.reports.page import write_document
     from aiops_lab.result import write_frames
     from aiops_lab.settings import BudgetPolicy
     from aiops_lab.ship.prompt_formats import write_formats
@@ -543,22 +544,20 @@ def export(
         case "policy":
             found = _existing(path)
             rules = found.settings.budget_policy or BudgetPolicy()
-            out.mkdir(parents=True, exist_ok=True)
-            written = [out / "error-budget-policy.md"]
-            written[0].write_text(policy_page(objectives_in(found.settings), rules), "utf-8")
+            text = policy_page(objectives_in(found.settings), rules)
+            written = write_document(text, out / "error-budget-policy.md")
         case "playbook":
-            from aiops_lab.respond.playbook import playbook
+            from aiops_lab.reports.playbook import playbook
 
-            out.mkdir(parents=True, exist_ok=True)
-            written = [out / "playbook.md"]
-            written[0].write_text(playbook(_existing(path)), "utf-8")
+            written = write_document(playbook(_existing(path)), out / "playbook.md")
         case "postmortem":
-            from aiops_lab.respond.postmortem import postmortem, write_postmortem
+            from aiops_lab.respond.postmortem import postmortem, write_cases
 
             found = _existing(path)
             window = (since, until) if since else None
             made = postmortem(found, window=window, metric=metric, where=where)
-            written = write_postmortem(found, made, out)
+            written = write_document(made.text, out / f"postmortem-{made.kept['id']}.md")
+            written += write_cases(found, made, out)
         case "replay":
             from aiops_lab.respond.replay import prompt_texts, replay_set
             from aiops_lab.respond.replay_files import write_replay

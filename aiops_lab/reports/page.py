@@ -36,6 +36,7 @@ from aiops_lab.charts.figures import figures
 from aiops_lab.charts.table import MIME as TABLE_MIME
 from aiops_lab.charts.theme import MIME as CHART_MIME
 from aiops_lab.lab import Lab, cache_folder
+from aiops_lab.reports.playbook import anchor, entries
 from aiops_lab.verdict import SIGNS, WIDGET_MIME, Evidence, Verdict
 from aiops_lab.wording import all_visible, visible
 
@@ -60,6 +61,7 @@ def render(
 ) -> str:
     """The page of an executed notebook; `link` leads from the page to the notebook."""
     blocks = list(_blocks(notebook))
+    verdict = executed_verdict(notebook)
     kinds = {output["kind"] for block in blocks for output in block.get("outputs", [])}
     return (
         templates()
@@ -67,7 +69,7 @@ def render(
         .render(
             title=title(notebook, name),
             name=name,
-            verdict=executed_verdict(notebook),
+            verdict=verdict,
             blocks=blocks,
             contents=[b for b in blocks if b["kind"] == "heading" and b["level"] == 2],
             failed="error" in kinds,
@@ -81,9 +83,33 @@ def render(
             again=_again(name, parameters),
             link=link or f"{name}.ipynb",
             as_of=as_of,
+            entries=entries(verdict) if link and verdict else [],
             made=datetime.now(UTC),
         )
     )
+
+
+def document(text: str) -> str:
+    """A Markdown text of ours as a page of its own; what it quotes was made plain before."""
+    blocks = list(_prose(text))
+    for block in blocks:
+        if block["kind"] == "heading":
+            block["html"] = Markup(_markdown().renderInline(block["text"]))
+    page = templates().get_template("document.html")
+    return page.render(title=_heading(text), blocks=blocks, nonce=secrets.token_urlsafe(16))
+
+
+def write_document(text: str, path: Path) -> list[Path]:
+    """Write a Markdown text of ours, and the same as a page beside it; returns both."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = path.with_suffix(".html")
+    write_text(path, text)
+    write_text(page, document(text))
+    return [path, page]
+
+
+def _heading(text: str) -> str:
+    return text.partition("\n")[0].removeprefix("# ").replace("\\", "")
 
 
 def executed_verdict(notebook: nbformat.NotebookNode) -> Verdict | None:
@@ -131,13 +157,17 @@ def _prose(source: str) -> Iterator[dict[str, Any]]:
             text.append(line)
             continue
         if "\n".join(text).strip():
-            markdown = MarkdownIt("commonmark", {"html": False})
-            markdown.enable("table").disable("image")  # it would be asked for
-            yield {"kind": "prose", "html": Markup(markdown.render(unbroken("\n".join(text))))}
+            yield {"kind": "prose", "html": Markup(_markdown().render(unbroken("\n".join(text))))}
         text = []
         if heading[2]:
-            anchor = re.sub(r"\W+", "-", heading[2].lower()).strip("-") or "part"
-            yield {"kind": "heading", "level": len(heading[1]), "text": heading[2], "id": anchor}
+            yield {"kind": "heading", "level": len(heading[1]), "text": heading[2],
+                   "id": anchor(heading[2])}  # fmt: skip
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """No HTML, and no picture, which would be asked for."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 def _output(output: Mapping[str, Any]) -> dict[str, Any] | None:

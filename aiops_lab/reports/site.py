@@ -3,6 +3,7 @@
 ::
 
     index.html
+    playbook.html
     latest/NAME.html                    the newest page of each report
     NAME/2026-05-12T060000Z.html        its history, each with the executed notebook beside it
 
@@ -26,8 +27,9 @@ from filelock import FileLock
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.lab import Lab
-from aiops_lab.reports.page import templates, title, write_text
+from aiops_lab.reports.page import document, templates, title, write_text
 from aiops_lab.reports.parameters import read_notebook
+from aiops_lab.reports.playbook import playbook
 from aiops_lab.settings import REPORT_NAME
 from aiops_lab.verdict import BADNESS
 from aiops_lab.wording import change, figure
@@ -122,7 +124,8 @@ def _time(page: Path) -> datetime:
 
 
 def write_index(lab: Lab, out: Path) -> Path:
-    """Write ``index.html``: the latest verdict of each report, a grid by day, trends."""
+    """Write ``index.html`` (the latest verdict of each report, a grid by day, trends) and
+    ``playbook.html``, to which alarms lead."""
     out.mkdir(parents=True, exist_ok=True)
     index = out / "index.html"
     # read and written under one lock, or of two processes the slower would win with older news
@@ -141,6 +144,7 @@ def write_index(lab: Lab, out: Path) -> Path:
             )
         )
         write_text(index, text)
+        write_text(out / "playbook.html", document(playbook(lab)))
     return index
 
 

@@ -13,15 +13,20 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
-from aiops_lab.respond.replay import replay_set
+from aiops_lab.respond.replay import PASSES, replay_set
 from aiops_lab.respond.triage import CLEAR, Triage, triage
 from aiops_lab.respond.words import name_of, percent, size_words
+from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.tables import digest
-from aiops_lab.wording import in_markdown
+from aiops_lab.target.budget import error_budget
+from aiops_lab.target.policy import spent_between
+from aiops_lab.wording import figure, in_markdown, interval
 
 FOLDER = "incidents"
 CASES = 20
 """So many test cases are proposed."""
+HUMAN = " (human)"
+"""Ends the name of a person's score beside a judge's."""
 THIN = 0.5
 """A slice whose share of questions is below so much of its share of traffic is thin in tests."""
 ALIKE = 0.6
@@ -78,25 +83,23 @@ def postmortem(lab: Any, found: Triage | None = None, **asked: Any) -> Postmorte
     return Postmortem("\n".join(lines).rstrip() + "\n", cases, kept)
 
 
-def write_postmortem(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
-    """Write the draft and its test cases, and keep the incident in the lab.
+def write_cases(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
+    """Write the test cases it proposes, and keep the incident in the lab.
 
     The same incident is kept once, however often it is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"postmortem-{made.kept['id']}"
-    written = [folder / f"{name}.md"]
-    written[0].write_text(made.text, "utf-8")
-    if made.cases.height:
-        written.append(folder / f"{name}-cases.jsonl")
-        rows = ({"id": row["trace_id"], "input": row["input"], "target": "",
-                 "metadata": {"logged_output": row["output"], "stratum": row["stratum"]}}
-                for row in made.cases.to_dicts())  # fmt: skip
-        written[1].write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     home = Path(lab.path) / FOLDER
     home.mkdir(exist_ok=True)
     (home / f"{made.kept['id']}.json").write_text(json.dumps(made.kept, indent=1) + "\n", "utf-8")
-    return written
+    if not made.cases.height:
+        return []
+    cases = folder / f"postmortem-{made.kept['id']}-cases.jsonl"
+    rows = ({"id": row["trace_id"], "input": row["input"], "target": "",
+             "metadata": {"logged_output": row["output"], "stratum": row["stratum"]}}
+            for row in made.cases.to_dicts())  # fmt: skip
+    cases.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return [cases]
 
 
 def _kept(found: Triage) -> dict[str, Any]:
@@ -136,12 +139,29 @@ def _impact(lab: Any, found: Triage) -> list[str]:
             ends = sorted((abs(n * row["low"]), abs(n * row["high"])))
             lines.append(f"- That is {abs(n * row['difference']):,.0f} requests "
                          f"({ends[0]:,.0f} to {ends[1]:,.0f}).")  # fmt: skip
+    return [*lines, *_spent(lab, found)]
+
+
+def _spent(lab: Any, found: Triage) -> list[str]:
+    """What it took of the budgets that promise its figure."""
     goals = _promised(lab, found)
-    for goal in goals:
-        lines.append(f"- Promised in {in_markdown(goal.name)}: the report target\\_error\\_budget "
-                     "tells what it took of the budget.")  # fmt: skip
     if not goals:
-        lines.append("- No objective promises anything of this figure.")
+        return ["- No objective promises anything of this figure."]
+    began, ended = _window(found)
+    lines = []
+    budget = error_budget(lab, goals, at=ended + timedelta(hours=1))
+    allowed = dict(budget.objectives.select("name", "allowed").iter_rows())
+    for goal in goals:
+        told = f"- Of the budget of {in_markdown(goal.name)} "
+        spent = None
+        if not goal.parts and allowed.get(goal.name):
+            spent = spent_between(goal, budget.counts, allowed[goal.name], began, ended)
+        if spent is None:
+            lines.append(f"{told}it is not known what it took: nothing was evaluated.")
+            continue
+        low, high = (max(spent[end], 0.0) for end in ("low", "high"))
+        lines.append(f"{told}these hours took {figure(spent['spent'], share=True)} "
+                     f"{interval(low, high, share=True)}.")  # fmt: skip
     return lines
 
 
@@ -256,6 +276,7 @@ def _actions(lab: Any, found: Triage, cases: pl.DataFrame) -> list[tuple[str, st
                      "(beside this page)", "prevent"))  # fmt: skip
     said += [(f"Ask more of {in_markdown(part)} in tests: {told}", "prevent")
              for part, told in _thin(lab, found)]  # fmt: skip
+    said += [(f"Refine what counts as {told}", "prevent") for told in _disputed(lab)]
     if not first["logged"] and first["artefact"] not in ("traffic", "nothing"):
         said.append((f"Write changes of the {first['artefact']} into the change log", "process"))
     goals = _promised(lab, found)
@@ -265,6 +286,35 @@ def _actions(lab: Any, found: Triage, cases: pl.DataFrame) -> list[tuple[str, st
         said.append((f"Promise something of {in_markdown(found.settings['metric'])}: `[[slo]]`",
                      "process"))  # fmt: skip
     return said
+
+
+def _disputed(lab: Any) -> list[str]:
+    """Scores on which judge and person are not of one mind, in runs and in traffic.
+
+    Where both score one answer, the person's score is called ``NAME (human)``.
+    """
+    kind, metric = pl.col("scorer_kind"), pl.col("metric")
+    person = (kind == "human") | metric.str.ends_with(HUMAN)
+    shown = {"metric": metric.str.strip_suffix(HUMAN), "person": person.fill_null(False),
+             "good": pl.col("value") >= PASSES}  # fmt: skip
+    answer = pl.concat_str(pl.col("run_id", "sample_id", "epoch"), separator="\0")
+    rows = pl.concat(
+        [
+            lab.scan("scores").select(answer=answer, **shown),
+            lab.scan("evaluations").select(answer="trace_id", **shown),
+        ]
+    ).drop_nulls()
+    sides = [rows.filter(own).drop("person") for own in (pl.col("person"), ~pl.col("person"))]
+    both = sides[0].join(sides[1], on=["answer", "metric"]).group_by("metric").agg(
+        n=pl.len(), apart=(pl.col("good") != pl.col("good_right")).sum()
+    )  # fmt: skip
+    told = []
+    for row in both.filter(pl.col("apart") > 0).collect().sort("metric").to_dicts():
+        low, high = exact_share_interval(row["apart"], row["n"], 0.95)
+        between = f"{100 * low:.0f} to {100 * high:.0f} %"
+        told.append(f"{in_markdown(row['metric'])}: judge and person differ on {row['apart']} of "
+                    f"{row['n']} answers ({between})")  # fmt: skip
+    return told
 
 
 def _thin(lab: Any, found: Triage) -> list[tuple[str, str]]:

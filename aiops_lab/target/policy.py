@@ -139,22 +139,31 @@ def incidents(
         if goal.parts or not own.height or not moments.height or not allowed.get(goal.name):
             continue
         for begin, end in _around(goal, own, _merged(moments)):
-            part = own.filter(pl.col("hour").is_between(begin, end, closed="left"))
-            share = bad_share(strata_of(part), goal.judge)
-            if share.value is None or share.low is None or share.high is None:
-                continue
-            of = share.answers / allowed[goal.name]
-            spent = {"spent": share.value * of, "low": share.low * of, "high": share.high * of}
-            rows.append(
-                {"name": goal.name, "begin": begin, "end": end, "answers": share.answers,
-                 "evaluated": share.evaluated, **spent, "limit": policy.asks,
-                 "status": _asked(spent, policy.asks)}
-            )  # fmt: skip
+            if spent := spent_between(goal, own, allowed[goal.name], begin, end):
+                status = _asked(spent, policy.asks)
+                rows.append({**spent, "limit": policy.asks, "status": status})
     found = pl.DataFrame(rows, schema=INCIDENTS)
     return found.sort("spent", "begin", descending=[True, False])
 
 
-def _asked(spent: Mapping[str, float], limit: float) -> Status:
+def spent_between(
+    goal: Objective, counts: pl.DataFrame, allowed: float, begin: datetime, end: datetime
+) -> dict[str, Any] | None:
+    """What some hours spent of a budget of so many `allowed` bad answers, with its 95 % interval;
+    None where nothing is known of them."""
+    part = kept(goal, counts).filter(pl.col("hour").is_between(begin, end, closed="left"))
+    share = bad_share(strata_of(part), goal.judge)
+    if share.value is None or share.low is None or share.high is None:
+        return None
+    of = share.answers / allowed
+    return {
+        "name": goal.name, "begin": begin, "end": end, "answers": share.answers,
+        "evaluated": share.evaluated, "spent": share.value * of, "low": share.low * of,
+        "high": share.high * of,
+    }  # fmt: skip
+
+
+def _asked(spent: Mapping[str, Any], limit: float) -> Status:
     if spent["low"] >= limit:
         return "warn"
     return "inconclusive" if spent["spent"] >= limit else "ok"

@@ -12,9 +12,12 @@ import pytest
 
 from aiops_lab import Lab, open_lab
 from aiops_lab.errors import BadSettings
-from aiops_lab.respond.playbook import playbook
-from aiops_lab.respond.postmortem import postmortem, write_postmortem
+from aiops_lab.guard.risks import NAMES as RISKS
+from aiops_lab.reports.page import document
+from aiops_lab.reports.playbook import entries, playbook
+from aiops_lab.respond.postmortem import postmortem, write_cases
 from aiops_lab.respond.signatures import KINDS
+from aiops_lab.verdict import Evidence, Verdict
 
 EVIL = "</script><img src=x onerror=alert(1)>|`x`"
 UNESCAPED = re.compile(r"(?<!\\)<")
@@ -69,6 +72,45 @@ def test_a_playbook_has_an_entry_for_each_suspect(home: Lab) -> None:
     assert not UNESCAPED.search(text)
 
 
+SUSPECTS = [
+    ("provider fingerprint fp_1 of 20 Oct (not logged)", "provider"),
+    ("a change of the index that nobody logged", "index"),
+    ("the traffic (what users ask)", "traffic"),
+]
+ALARMS = [
+    ("refusal in slice=fares", "Refusals"),
+    ("latency_s in all", "Latency"),
+    ("finish_reason in all", "Answers cut off"),
+    ("share of harbour", "Decisions"),
+    ("harbour, Tuesday", "Decisions"),
+    (f"spent of {EVIL[:30]}", f"Objective {EVIL[:30]}"),
+    ("mood in all", "First: which artefact is it?"),
+    *((f"{code} {name}", f"{code} {name}") for code, name in RISKS.items()),
+]
+
+
+@pytest.mark.parametrize(("name", "heading"), [*SUSPECTS, *ALARMS])
+def test_each_alarm_leads_to_an_entry_that_is_there(home: Lab, name: str, heading: str) -> None:
+    verdict = Verdict("warn", "It moved.", (Evidence(name, 1.0, status="warn"),))
+    ((told, place),) = entries(verdict)
+    assert told == heading
+    assert f'id="{place}"' in document(playbook(home))
+
+
+def test_what_did_not_alarm_leads_nowhere_but_suspects_do() -> None:
+    quiet = (Evidence("refusal in all", 1.0, status="inconclusive"),)
+    assert entries(Verdict("inconclusive", "Cannot tell.", quiet)) == []
+    rows = tuple(Evidence(name, 0.4) for name, _ in SUSPECTS)
+    told = entries(Verdict("inconclusive", "Undecided.", rows))
+    assert [name for name, _ in told] == ["provider", "index"]
+
+
+def test_a_page_of_it_runs_nothing(home: Lab) -> None:
+    page = document(playbook(home))
+    assert "<img" not in page and "<script" not in page
+    assert '<a href="#provider">' in page
+
+
 def test_an_empty_lab_has_a_playbook_too(tmp_path: Path) -> None:
     assert "## Provider" in playbook(open_lab(tmp_path / "lab"))
 
@@ -81,15 +123,32 @@ def test_a_draft_tells_who_did_it_when_and_what_follows(home: Lab, tmp_path: Pat
     assert not UNESCAPED.search(made.text)
     assert 0 < made.cases.height <= 20
     assert "question 433" not in made.cases["input"].to_list(), "a test asks it already"
-    files = write_postmortem(home, made, tmp_path / "out")
-    assert [file.suffix for file in files] == [".md", ".jsonl"]
-    assert json.loads(files[1].read_text().splitlines()[0])["metadata"]["logged_output"]
+    files = write_cases(home, made, tmp_path / "out")
+    assert [file.suffix for file in files] == [".jsonl"]
+    assert json.loads(files[0].read_text().splitlines()[0])["metadata"]["logged_output"]
+
+
+def test_a_draft_tells_what_it_took_of_the_budget(home: Lab) -> None:
+    budget = r"took [\d.]+ % \([\d.]+ to [\d.]+\)"
+    assert re.search(budget, drafted(home).text.split("## Timeline")[0])
+
+
+def test_where_judge_and_person_differ_the_criteria_are_refined(home: Lab) -> None:
+    rows = [
+        {"run_id": "r", "sample_id": str(n), "metric": "tone|x" + " (human)" * person,
+         "value": float(not person or n > 2), "scorer_kind": "human" if person else "model"}
+        for n in range(10) for person in (False, True)
+    ]  # fmt: skip
+    home.ingest(pl.DataFrame(rows))
+    text = drafted(open_lab(home.path)).text
+    assert not UNESCAPED.search(text)
+    assert "judge and person differ on 3 of 10 answers (7 to 65 %)" in text
 
 
 def test_it_is_kept_once_and_a_second_like_it_is_pointed_out(home: Lab, tmp_path: Path) -> None:
     made = drafted(home)
     for _ in range(2):
-        write_postmortem(home, made, tmp_path / "out")
+        write_cases(home, made, tmp_path / "out")
     folder = home.path / "incidents"
     assert len(list(folder.iterdir())) == 1
     assert "like this before" not in drafted(home).text

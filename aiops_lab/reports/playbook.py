@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
 
+from aiops_lab.guard.risks import NAMES as RISKS
+from aiops_lab.guard.risks import SETTLE, UNSEEN
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.respond.experiments import REPLAYS
 from aiops_lab.respond.signatures import FAMILIES, KINDS, family_of
 from aiops_lab.respond.words import ROLLBACK
+from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import ARTEFACTS, bare_version
-from aiops_lab.wording import in_markdown
+from aiops_lab.wording import in_markdown, listing
 
 ASKS = {
     "prompt": "Did a new prompt go out, or does one render otherwise?",
@@ -35,6 +39,14 @@ CHECKS = {
 COLUMNS = {artefact: column for column, artefact in reversed(ARTEFACTS.items())}
 OFTEN = 0.4
 """Figures that move so often are told."""
+MOST = 4
+"""So many entries are named on a page."""
+FIRST = "First: which artefact is it?"
+DECISIONS = "Decisions"
+NAMED = re.compile(
+    rf"(?:a change of the |the )?({'|'.join(KINDS)})\b.* (?:of \d+ \w{{3}}|logged|ask)\b"
+)
+"""How a triage names a suspect."""
 
 
 def playbook(lab: Any) -> str:
@@ -49,25 +61,32 @@ def playbook(lab: Any) -> str:
     goals = objectives_in(lab.settings)
     lines = [
         "# Playbook", "",
-        "## First: which artefact is it?", "",
+        f"## {FIRST}", "",
         "    aiops-lab report respond_triage --lab LAB", "",
         "It names one with a probability, or says undecided and which replay would settle it. Do "
         "not undo what changed last for that alone.", "",
         "Is it worse than the promise? `aiops-lab report target_error_budget --lab LAB` tells what "
         "is spent. Is it an attack? `aiops-lab report guard_security --lab LAB`.", "",
     ]  # fmt: skip
-    if goals:
+    lines += ["## What may alarm", ""]
+    for goal in goals:
+        of = in_markdown(goal.metric or "several figures")
+        lines += [f"### Objective {in_markdown(goal.name)}", "",
+                  f"Promised of {of}. {_first(family_of(goal.metric or '')[1])}", ""]  # fmt: skip
+    for family, _, chances in FAMILIES[1:]:
+        lines += [f"### {NAMES[family].capitalize()}", "", _first(chances), ""]
+    lines += [
+        f"### {DECISIONS}", "",
+        "`aiops-lab report watch_attribution --lab LAB` names the inputs that carry it and what it "
+        "was learned from. Look first at the [model](#model), then at the [code](#code) that makes "
+        "its inputs, then at the [traffic](#traffic).", "",
+    ]  # fmt: skip
+    for code, name in RISKS.items():
         lines += [
-            "## What may page you",
-            "",
-            "| objective | figure | look first at |",
-            "|---|---|---|",
-        ]
-        for goal in goals:
-            metric = goal.metric or ""
-            told = (in_markdown(goal.name), in_markdown(metric or "several"), _suspected(metric))
-            lines.append("| {} | {} | {} |".format(*told))
-        lines.append("")
+            f"### {code} {name}", "",
+            f"Read what was found in `guard_security`. If it cannot tell: {SETTLE[code]} It never "
+            f"sees {UNSEEN[code]}.", "",
+        ]  # fmt: skip
     for kind in KINDS:
         lines += _entry(kind, *used.get(kind, (None, None)))
     lines += [
@@ -104,11 +123,54 @@ NAMES = {
 }  # fmt: skip
 
 
-def _suspected(metric: str) -> str:
-    """The artefacts that move a figure most, as links."""
-    chances = family_of(metric)[1] or {"provider": 1.0, "prompt": 0.9, "index": 0.8}
+def _first(chances: dict[str, float]) -> str:
+    """The artefacts that move a figure most, as links; of one that says nothing, the commonest."""
+    chances = chances or {"provider": 1.0, "prompt": 0.9, "index": 0.8}
     first = sorted(chances, key=lambda kind: -chances[kind])[:3]
-    return ", ".join(f"[{kind}](#{kind})" for kind in first)
+    return f"Look first at {listing(f'[{kind}](#{kind})' for kind in first)}."
+
+
+def anchor(heading: str) -> str:
+    """Where a heading is on its page.
+
+    Examples
+    --------
+    >>> anchor("LLM03 Supply Chain")
+    'llm03-supply-chain'
+    """
+    return re.sub(r"\W+", "-", heading.lower()).strip("-") or "part"
+
+
+def entries(verdict: Verdict) -> list[tuple[str, str]]:
+    """The entries of the playbook that an alarm leads to: what they are called, and where.
+
+    Examples
+    --------
+    >>> from aiops_lab.verdict import Evidence
+    >>> rows = (Evidence("refusal in slice=fares", 0.1, status="warn"),)
+    >>> entries(Verdict("warn", "Refusals rose.", rows))
+    [('Refusals', 'refusals')]
+    """
+    bad = [row.name for row in verdict.evidence if row.status in ("warn", "fail")]
+    suspects = [row.name for row in verdict.evidence if NAMED.match(row.name)]
+    if verdict.status not in ("warn", "fail") and not suspects:
+        return []
+    found = dict.fromkeys(filter(None, map(_entry_of, suspects[:2] or bad))) or [FIRST]
+    return [(heading, anchor(heading)) for heading in list(found)[:MOST]]
+
+
+def _entry_of(name: str) -> str | None:
+    """The heading that tells of a row of evidence, if there is one."""
+    if found := NAMED.match(name):
+        return found[1]
+    if found := re.match(r"spent of (.+)", name):
+        return f"Objective {found[1]}"
+    if name.startswith("LLM"):
+        return name
+    if name.startswith("share of ") or re.search(r", \w+day$", name):
+        return DECISIONS
+    told = NAMES.get(family_of(name.partition(" in ")[0])[0])
+    return told and told.capitalize()
 
 
 def _in_use(lab: Any) -> dict[str, tuple[str, str | None]]:
