@@ -105,7 +105,8 @@ def write_cases(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
 def _kept(found: Triage) -> dict[str, Any]:
     """What an incident is known by: its figure, slice, suspects, and what moved with it."""
     first = found.suspects.row(0, named=True)
-    moved = found.evidence.filter(pl.col("suspect") == 1, pl.col("log_bayes") > CLEAR)
+    clear = pl.col("log_bayes") > CLEAR
+    moved = found.evidence.filter(pl.col("suspect") == 1, clear, pl.col("method") != "replay")
     began, ended = found.settings["window"]
     told = {
         "metric": found.settings["metric"], "where": found.settings["where"], "began": began,

@@ -16,37 +16,80 @@ TASK = '''"""Logged requests, answered again. Run: inspect eval replay_task.py -
 
     -T prompt=FILE      the system prompt of an arm
     -T context=live     leave out the passages that were logged: give your own solver that retrieves
+    -T tools=none       leave out the tools; else each gives back what it gave in the log
     -T dataset=FILE     other requests
 """
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import FieldSpec, json_dataset
 from inspect_ai.model import ChatMessageSystem
 from inspect_ai.scorer import match
 from inspect_ai.solver import generate, solver
+from inspect_ai.tool import ToolDef, ToolParam, ToolParams
+
+KINDS = {bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
+
+
+def given(text):
+    """The arguments of a logged call."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stub(name, calls):
+    """A tool that gives what it gave in the log: of the same arguments, else the next in turn."""
+    left = list(calls)
+
+    async def execute(**kwargs: Any):
+        same = [call for call in left if given(call["input"]) == kwargs] or left
+        if not same:
+            return "The log has no more results of this tool."
+        left.remove(same[0])
+        return same[0]["output"] or ""
+
+    seen = {key: value for call in calls for key, value in given(call["input"]).items()}
+    properties = {key: ToolParam(type=KINDS.get(type(value), "string"), description=key or "x")
+                  for key, value in seen.items()}
+    return ToolDef(execute, name=name, description="Answers as it was logged: " + name,
+                   parameters=ToolParams(properties=properties, additionalProperties=True))
+
+
+def stubs(calls):
+    names = dict.fromkeys(call["name"] or "" for call in calls)
+    return [stub(name, [call for call in calls if call["name"] == name]).as_tool()
+            for name in names if re.fullmatch(r"[\\w-]{1,64}", name)]
 
 
 @solver
-def as_logged(prompt, context):
+def as_logged(prompt, context, tools):
     text = Path(prompt).read_text("utf-8") if prompt else None
 
     async def solve(state, generate):
         found = state.metadata.get("context") if context == "frozen" else None
         parts = [part for part in (text, found and "Passages:\\n" + found) if part]
         state.messages[:0] = [ChatMessageSystem(content=part) for part in parts]
+        if tools == "logged":
+            state.tools = stubs(state.metadata.get("tools") or [])
         return state
 
     return solve
 
 
 @task
-def replay(dataset="replay.jsonl", prompt=None, context="frozen"):
+def replay(dataset="replay.jsonl", prompt=None, context="frozen", tools="logged"):
     fields = FieldSpec(input="input", target="target", id="id", metadata=["context", "tools",
                        "weight", "stratum", "logged_output", "versions", "at"])
     rows = json_dataset(str(Path(__file__).parent / dataset), fields)
-    return Task(dataset=rows, solver=[as_logged(prompt, context), generate()], scorer=match())
+    solver = [as_logged(prompt, context, tools), generate()]
+    return Task(dataset=rows, solver=solver, scorer=match())
 '''
 """What the task takes of the metadata is what `samples_of` writes."""
 SIGNS = re.compile(r"\{(?=[{%#])|#(?=\})|^(?=\w+:)|\n\Z")

@@ -13,6 +13,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.respond.experiments import experiment
 from aiops_lab.respond.incident import Incident, incident
 from aiops_lab.respond.panel import SEGMENTS, Panel, panel
+from aiops_lab.respond.replayed import Replayed, replayed
 from aiops_lab.respond.signatures import chance_of
 from aiops_lab.respond.split import SPLIT, mix_and_within
 from aiops_lab.respond.suspects import Lineup, Suspect, lineup
@@ -42,7 +43,7 @@ STANDARD = 1.96
 CLEAR = 2.0
 """A figure is told to have moved where that is e to this power times likelier than not."""
 LEAST = 0.001
-"""Suspects below it are left out but for the first three."""
+"""Suspects below it are left out but for the first three and those that were replayed."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class Triage(Result):
         1 but for what is left out), evidence (in words), next_experiment, n and cost_usd (of it);
         the likeliest first.
     evidence
-        suspect (its place), artefact, method (outcome, figure, mix), figure, difference (exposed
-        less not, of the same segment), low, high (95 %), log_bayes (how much likelier a step is
-        than none, logarithm), share.
+        suspect (its place), artefact, method (outcome, figure, mix, replay), figure, difference
+        (exposed less not, of the same segment; of a replay new less old), low, high (95 %),
+        log_bayes (how much likelier a step is than none, logarithm), share.
     split
         The move by slices: dimension, slice, share_before, share_after, before, after, mix, within;
         of a dimension mix and within add up to the move.
@@ -119,7 +120,8 @@ def triage(
     -----
     Bayes' rule over the changes near by, one that nobody logged of each kind of artefact, what
     users ask, and nothing. For each the outcome and all other figures are regressed, within
-    segments, on who was exposed: by the version that requests tell, else since when. See
+    segments, on who was exposed: by the version that requests tell, else since when. Runs that
+    answered the same requests with both versions of a suspect are weighed too. See
     ``docs/triage.md``.
 
     Raises
@@ -148,17 +150,24 @@ def triage(
         return _nothing(asked)
     found = lineup(cells, asked.changes, asked.began, asked.ended, asked.metric, asked.judged)
     move, error = moved(cells, asked.began)
-    log, evidence = weighed(cells, found, asked.began, move, error)
+    was = dict(asked.changes.select("change_id", "from_version").iter_rows())
+    replays = replayed(lab, found.suspects, was, asked.metric)
+    log, evidence, again = weighed(cells, found, asked.began, move, error, replays)
     order = np.argsort(-log, kind="stable")
-    kept = [k for place, k in enumerate(order) if place < 3 or np.exp(log[k]) >= LEAST]
+    kept = [k for place, k in enumerate(order)
+            if place < 3 or np.exp(log[k]) >= LEAST or k in replays]  # fmt: skip
     share = _is_share(asked.requests["outcome"])
     told = {
         "metric": asked.metric, "where": asked.where, "share": share, "move": move,
+        "replayed": again.get(kept[0], 0.0) > CLEAR,
         "low": move - STANDARD * error, "high": move + STANDARD * error,
     }  # fmt: skip
     shares = _shares(asked.requests, cells)
     rows = _evidence(kept, found, evidence, shares)
-    suspects = _suspects(kept, log, found, rows, asked, cells, move)
+    for place, k in enumerate(kept, 1):
+        if k in again:
+            rows.append(_again(place, found.suspects[k], replays[k], again[k], share))
+    suspects = _suspects(kept, log, found, rows, asked, cells, move, was, replays)
     split = mix_and_within(
         asked.requests, asked.began, [n for n in SEGMENTS if n in asked.requests.columns]
     )
@@ -257,13 +266,24 @@ def _evidence(
     return rows
 
 
+def _again(
+    place: int, suspect: Suspect, one: Replayed, log_bayes: float, share: bool
+) -> dict[str, Any]:
+    """What the replay of a suspect says, as a row of evidence."""
+    half = STANDARD * one.error
+    return {
+        "suspect": place, "artefact": suspect.artefact, "method": "replay", "figure": "outcome",
+        "difference": one.difference, "low": one.difference - half, "high": one.difference + half,
+        "log_bayes": log_bayes, "share": share,
+    }  # fmt: skip
+
+
 def _suspects(
     kept: list[int], log: np.ndarray, found: Lineup, rows: list[dict[str, Any]], asked: Incident,
-    cells: Panel, move: float,
+    cells: Panel, move: float, was: dict[str, str | None], replays: dict[int, Replayed],
 ) -> list[dict[str, Any]]:  # fmt: skip
     costs = asked.requests["cost_usd"] if "cost_usd" in asked.requests.columns else None
     cost: Any = None if costs is None else costs.cast(pl.Float64).mean()
-    was = dict(asked.changes.select("change_id", "from_version").iter_rows())
     made = []
     for place, k in enumerate(kept, 1):
         each = found.suspects[k]
@@ -274,15 +294,16 @@ def _suspects(
             {"artefact": each.artefact, "name": each.name, "version": each.version,
              "from_version": old, "change_id": each.change_id, "at": each.at,
              "logged": each.logged, "probability": float(np.exp(log[k])),
-             "evidence": _told(each, own), "next_experiment": asks.text, "n": asks.n,
-             "cost_usd": asks.cost_usd}
+             "evidence": _told(each, own, replays.get(k)), "next_experiment": asks.text,
+             "n": asks.n, "cost_usd": asks.cost_usd}
         )  # fmt: skip
     return made
 
 
-def _told(suspect: Suspect, rows: list[dict[str, Any]]) -> str:
-    """The evidence in words: the outcome, then what else moved that speaks for such an artefact."""
-    by = {row["figure"]: row for row in rows}
+def _told(suspect: Suspect, rows: list[dict[str, Any]], again: Replayed | None) -> str:
+    """The evidence in words: the outcome, what else moved that speaks for such an artefact, and
+    what its replay says."""
+    by = {row["figure"]: row for row in rows if row["method"] != "replay"}
     if suspect.artefact == "nothing" or not rows:
         return "no change is needed to explain it" if suspect.artefact == "nothing" else ""
     parts = []
@@ -304,4 +325,7 @@ def _told(suspect: Suspect, rows: list[dict[str, Any]]) -> str:
     others.sort(key=lambda row: -row["log_bayes"])
     if others:
         parts.append("with it moved " + ", ".join(row["figure"] for row in others[:3]))
+    if again is not None:
+        row = next(row for row in rows if row["method"] == "replay")
+        parts.append(f"{size_words(row)} when {again.n:,} requests were answered with both")
     return "; ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops_lab.respond.panel import Panel
+from aiops_lab.respond.replayed import Replayed
 from aiops_lab.respond.signatures import chance_of, family_of
 from aiops_lab.respond.suspects import Lineup, Suspect
 from aiops_lab.stats.exposure import Cells, Evidence, step_evidence
@@ -27,16 +29,19 @@ SMALLEST = 0.02
 
 
 def weighed(
-    panel: Panel, found: Lineup, began: datetime, move: float, error: float
-) -> tuple[Floats, dict[str, Evidence]]:  # fmt: skip
-    """The log-probability of each suspect, and what speaks for each exposure, by figure.
+    panel: Panel, found: Lineup, began: datetime, move: float, error: float,
+    replays: Mapping[int, Replayed],
+) -> tuple[Floats, dict[str, Evidence], dict[int, float]]:  # fmt: skip
+    """The log-probability of each suspect, what speaks for each exposure, by figure, and what its
+    replay says of a suspect (`log_bayes`).
 
     Notes
     -----
     Bayes' rule over all suspects. The outcome speaks for a suspect as far as it stepped with the
     exposure to it, within segments, by about all of the move; every other figure as far as such an
     artefact moves it when it breaks. What else moved near by may have moved with another change,
-    that did no harm, or by itself. `move` and `error` are as `moved` finds them.
+    that did no harm, or by itself. A replay is an experiment of its own: who did it moves the
+    figure there as it did in the traffic. `move` and `error` are as `moved` finds them.
     """
     evidence = {
         name: step_evidence(_untrended(panel, name, began), found.exposed) for name in panel.figures
@@ -51,8 +56,14 @@ def weighed(
             evidence[name] = replace(evidence[name], log_bayes=log)
     families = [family_of(name)[0] for name in panel.figures]
     total = np.array([_weight(each, found, panel, evidence, families) for each in found.suspects])
+    again = {}
+    for k, each in replays.items():
+        own = reach[found.suspects[k].columns].mean()
+        seen = Evidence(np.zeros(1), np.array([each.difference]), np.array([each.error]))
+        again[k] = float(explains(seen, np.array([move / own]), np.array([error / own]))[0])
+        total[k] += again[k]
     score = np.log([each.prior for each in found.suspects]) + total
-    return score - np.logaddexp.reduce(score), evidence
+    return score - np.logaddexp.reduce(score), evidence, again
 
 
 def _untrended(panel: Panel, name: str, began: datetime) -> Cells:

@@ -42,7 +42,7 @@ def verdict_of(rows: list[dict[str, Any]], told: dict[str, Any]) -> Verdict:
     rows
         Suspects, the likeliest first.
     told
-        metric, where, share (it is a rate), move, low, high.
+        metric, where, share (it is a rate), move, low, high, replayed (which showed the first).
     """
     first, second = rows[0], rows[1]
     what = short_name(told["metric"])
@@ -69,6 +69,8 @@ def verdict_of(rows: list[dict[str, Any]], told: dict[str, Any]) -> Verdict:
         return Verdict("inconclusive", f"Nothing that changed explains it: {move}.", evidence,
                        f"To settle it, {first['next_experiment']}.")  # fmt: skip
     undo = ROLLBACK[first["artefact"]].format(old=short_name(first["from_version"] or "of before"))
+    if told["replayed"]:
+        return Verdict("warn", f"{headline} A replay shows it too.", evidence, f"{_capital(undo)}.")
     return Verdict("warn", headline, evidence,
                    f"{_capital(undo)}; to be sure, {first['next_experiment']}.")  # fmt: skip
 

@@ -16,6 +16,7 @@ from aiops_lab import Lab, open_lab
 from aiops_lab.errors import BadSettings
 from aiops_lab.respond.replay import prompt_texts, replay_set
 from aiops_lab.respond.replay_files import plain, write_replay
+from aiops_lab.respond.replayed import arms_of
 
 TEXTS = [
     "Where is my parcel?",
@@ -147,12 +148,40 @@ def test_inspect_runs_it_and_its_results_pair_back(home: Lab, tmp_path: Path) ->
     lab = open_lab(tmp_path / "lab")
     assert not lab.ingest(tmp_path / "logs").quarantined.height
     _same(lab, rows)
+    assert ("prompt", "new") in arms_of(lab.runs().row(-1, named=True))
+
+
+CALLING = """import json
+import tiktoken
+tiktoken.get_encoding = lambda name: type("Words", (), {"encode": lambda s, t, **k: t.split()})()
+from inspect_ai import eval
+from inspect_ai.model import ModelOutput, get_model
+from replay_task import replay
+asks = [ModelOutput.for_tool_call("mockllm/model", "lookup", {"id": 1}),
+        ModelOutput.for_tool_call("mockllm/model", "lookup", {"id": 2}),
+        ModelOutput.from_content("mockllm/model", "done")]
+log = eval(replay(), model=get_model("mockllm/model", custom_outputs=asks), display="none")[0]
+print(json.dumps([m.text for m in log.samples[0].messages if m.role == "tool"]))
+"""
+
+
+@pytest.mark.slow
+def test_tools_give_back_what_was_logged(home: Lab, tmp_path: Path) -> None:
+    write_replay(replay_set(home, n=1), tmp_path, "inspect")
+    (tmp_path / "launch.py").write_text(CALLING)
+    python = Path(tool("inspect")).parent / "python"
+    done = subprocess.run([str(python), "launch.py"], cwd=tmp_path, check=False, timeout=300,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = json.loads(done.stdout.strip().splitlines()[-1])
+    assert first == "found"
+    assert second == "The log has no more results of this tool."
 
 
 @pytest.mark.slow
 def test_promptfoo_runs_it_and_its_results_pair_back(home: Lab, tmp_path: Path) -> None:
     rows = replay_set(home, n=len(TEXTS) * 3)
-    write_replay(rows, tmp_path, "promptfoo")
+    write_replay(rows, tmp_path, "promptfoo", {"new": "{{input}}"})
     command = [tool("promptfoo"), "eval", "-c", "promptfooconfig.json", "-o", "out.json",
                "--no-cache", "--no-progress-bar"]  # fmt: skip
     quiet = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1",
@@ -162,6 +191,7 @@ def test_promptfoo_runs_it_and_its_results_pair_back(home: Lab, tmp_path: Path) 
     lab = open_lab(tmp_path / "lab")
     assert not lab.ingest(tmp_path / "out.json").quarantined.height
     run = lab.runs()["run_id"][-1]
+    assert ("prompt", "new") in arms_of(lab.runs().row(-1, named=True))
     said = dict(lab.samples(run).select("sample_id", "output").iter_rows())
     for trace, text in rows.select("trace_id", "input").iter_rows():
         assert said[trace] == text, text[:80]
