@@ -14,7 +14,7 @@ from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.respond.signatures import chance_of
 from aiops_lab.respond.triage import CLEAR, Triage
 from aiops_lab.respond.words import name_of, percent, size_words
-from aiops_lab.wording import change, short_name
+from aiops_lab.wording import change, figure, short_name
 
 MOST = 8
 TYPICAL = 0.2
@@ -129,9 +129,7 @@ def split(result: Triage) -> Picture:
     sums = result.split.group_by("dimension").agg(pl.col("mix").sum().abs())
     dimension = sums.sort("mix", "dimension", descending=[True, False])["dimension"][0]
     own = result.split.filter(dimension=dimension)
-    share = bool(
-        own.select(pl.col("before", "after").fill_null(0).is_between(0, 1).all()).row(0)[0]
-    )
+    share = _rates(own)
     scale, unit = (100.0, " (points)") if share else (1.0, "")
     size = pl.max_horizontal(pl.col("mix").abs(), pl.col("within").abs())
     shown = own.sort(size, descending=True).head(MOST_ROWS)
@@ -157,6 +155,35 @@ def split(result: Triage) -> Picture:
             subtitle="Bars add up to the move; the first kind is a slice's share of the requests",
         ),
     )  # fmt: skip
+
+
+def _rates(rows: pl.DataFrame) -> bool:
+    """Whether what is in before and after is shares."""
+    return bool(
+        rows.select(pl.col("before", "after").fill_null(0).is_between(0, 1).all()).row(0)[0]
+    )
+
+
+def slices(found: pl.DataFrame) -> Table | Cases:
+    """The slices that explain the move, as `aiops_lab.respond.where.where_moved` finds them."""
+    if not found.height:
+        return note("No slice stands out, nor all together, from what may be chance.")
+    share = _rates(found)
+    rows = [
+        {
+            "slices": row["slice"].replace(" | ", " or "),
+            "before": figure(row["before"], share=share),
+            "after": figure(row["after"], share=share),
+            "moved by": size_words({**row, "share": share}),
+            "of the move": percent(min(row["share"], 1.0)),
+            "how likely it is the whole": percent(row["score"]),
+        }
+        for row in found.to_dicts()
+    ]
+    first = short_name(found["slice"][0].replace(" | ", " or "))
+    everywhere = found["slice"][0] == "all"
+    title = "It moved alike everywhere" if everywhere else f"It moved most likely in {first}"
+    return table(pl.DataFrame(rows), title=title)
 
 
 def moved(result: Triage) -> Table | Cases:

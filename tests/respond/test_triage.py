@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from aiops_lab import open_lab, triage
+from aiops_lab.charts import triage as pictures
 from aiops_lab.errors import BadSettings
 from aiops_lab.respond.split import factors, mix_and_within
+from aiops_lab.respond.where import where_moved
 from tests.respond.incidents import incident
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -58,6 +60,32 @@ def test_the_traffic_is_named_where_its_make_up_changed() -> None:
     assert found.suspects["artefact"][0] == "traffic"
     split = found.split.filter(dimension="slice")
     assert split["mix"].sum() > 4 * abs(split["within"].sum())
+
+
+def test_the_slice_that_moved_is_named_on_the_page() -> None:
+    chance = np.random.default_rng(4)
+    rows = requests(8000).with_columns(
+        language=pl.Series(chance.choice(["da", "de", "<b>"], 8000)),
+        tenant=pl.Series(chance.choice(["x", "y"], 8000)),
+    )
+    hit = (pl.col("at") >= START + timedelta(days=9)) & (pl.col("language") == "<b>")
+    rows = rows.with_columns(
+        bad=pl.when(hit).then(pl.int_range(pl.len()) % 3 == 0).otherwise("bad")
+    )
+    window = (START + timedelta(days=9), END)
+    found = where_moved(rows, triage(rows, window, metric="bad"))
+    assert found["slice"][0] == "language=<b>"
+    assert "language=<b>" in str(pictures.slices(found).title)
+
+
+def test_without_slices_or_a_move_none_is_named() -> None:
+    rows = requests()
+    window = (START + timedelta(days=9), END)
+    assert where_moved(rows, triage(rows, window, metric="bad")).is_empty()
+    named = rows.with_columns(language=pl.lit("da") + (pl.int_range(pl.len()) % 3).cast(pl.String))
+    still = where_moved(named, triage(named, window, metric="bad"))
+    assert still.is_empty()
+    assert "No slice" in pictures.slices(still).title
 
 
 def test_mix_and_within_add_up_exactly() -> None:
