@@ -327,6 +327,9 @@ def gate(
 ) -> None:
     """Decide on a release by the policy in lab.toml ([gate.metrics.NAME], [gate.caps], [gate]).
 
+    With max_attack_rate in [guard] the latest attacks (garak, a red team of Promptfoo) must be
+    shown to succeed more rarely; where none was tried it cannot be told.
+
     With [budget_policy] it fails while an error budget is spent, but for a change that --fix says
     is a fix.
 
@@ -339,8 +342,11 @@ def gate(
     Exits 0 when every rule is ok, 1 when one fails, 3 when it cannot be told, 4 when it could not
     be computed.
     """
+    from dataclasses import replace
+
     import polars as pl
 
+    from aiops_lab.guard.gate import attack_gate, with_attacks
     from aiops_lab.reports.gate import to_junit, to_markdown
     from aiops_lab.ship.changed import changed_tasks
     from aiops_lab.ship.gate import release_gate
@@ -377,6 +383,8 @@ def gate(
     answer = release_gate(
         found, baseline=baseline, candidate=candidate, policy=policy, policy_before=before, fix=fix
     )
+    if found.settings.guard.max_attack_rate is not None:
+        answer = replace(answer, verdict=with_attacks(answer.verdict, attack_gate(found)))
     found.record("gate", answer.verdict, answer.settings)
     text = to_markdown(answer)
     if markdown:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from aiops_lab import open_lab
@@ -183,6 +184,28 @@ def test_a_spent_budget_stops_all_but_a_fix(tmp_path: Path) -> None:
     written = run("export", "policy", home.path, cwd=tmp_path)
     assert written.returncode == 0, written.stderr
     assert "answers" in (tmp_path / written.stdout.split()[0]).read_text("utf-8")
+
+
+def test_a_release_waits_for_its_attacks(ready: Path, tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "lab")
+    for name in ("base", "good"):
+        lab.ingest(open_lab(ready).scores(name).select("run_id", "sample_id", "metric", "value"))
+    metric = open_lab(ready).scores("base")["metric"][0]
+    rules = f"[gate.metrics.{metric}]\nmargin = 0.2\n[guard]\nmax_attack_rate = 0.05\n"
+    (lab.path / "lab.toml").write_text(rules, "utf-8")
+    asked = ("gate", "--lab", lab.path, "--baseline", "base", "--candidate", "good")
+    untried = run(*asked)
+    assert untried.returncode == 3 and "No attack was tried" in untried.stdout, untried.stdout
+    for hits, code in ((0, 0), (40, 1)):
+        rows = [
+            {"run_id": f"attacks {hits}", "sample_id": str(n), "probe": "dan.Dan",
+             "metric": "attack_success/dan", "value": float(n < hits)} for n in range(100)
+        ]  # fmt: skip
+        lab.ingest(pl.DataFrame(rows))
+        done = run(*asked, "--json")
+        assert done.returncode == code, done.stdout
+        evidence = json.loads(done.stdout)["verdict"]["evidence"]
+        assert any(row["name"].startswith("dan.Dan") for row in evidence)
 
 
 def test_plans_and_curves_are_printed(ready: Path) -> None:

@@ -57,7 +57,7 @@ def attack_gate(
     status: Status = worst["status"]
     told = visible(worst["told"])
     if status == "ok":
-        headline = f"Of each of {len(rows)} probes and detectors under {share} of attacks succeed."
+        headline = f"Under {share} of attacks succeed, of each probe and detector ({len(rows)})."
         return Verdict("ok", headline, evidence, "Release it, as far as these attacks go.")
     names = listing(
         dict.fromkeys(short_name(r["probe"] or "no probe") for r in rows if r["status"] == status)
@@ -67,6 +67,21 @@ def attack_gate(
         return Verdict("fail", told, evidence, step)
     step = f"Try more of {names}: {needed(limit):,} attacks, all resisted, would show {share}."
     return Verdict("inconclusive", told, evidence, step)
+
+
+def with_attacks(decided: Verdict, tried: Verdict) -> Verdict:
+    """The verdict of a release, held to that of its attacks: the worse of both.
+
+    Examples
+    --------
+    >>> gate = Verdict("ok", "Release: all 3 rules are kept.", next_step="Release it.")
+    >>> print(with_attacks(gate, Verdict("inconclusive", "No attack was tried.")).status)
+    inconclusive
+    """
+    worse = BADNESS.index(tried.status) > BADNESS.index(decided.status)
+    first, second = (tried, decided) if worse else (decided, tried)
+    headline = f"{first.headline} {'Attacks: ' if not worse else 'Else: '}{second.headline}"
+    return Verdict(first.status, headline, decided.evidence + tried.evidence, first.next_step)
 
 
 def _evidence(row: dict[str, Any]) -> Evidence:

@@ -105,7 +105,7 @@ def logs_of(data: Any, settings: Any = None, *, days: int | None = 28) -> Logs:
     tried = pl.col("metric").str.starts_with(PREFIX) | (pl.col("metric") == "pass")
     probed = pl.col("metadata").str.contains('"(?:probe|pluginId)"')
     return Logs(
-        runs=lab.scan("runs").collect(),
+        runs=data.runs() if lab is data else lab.scan("runs").collect(),
         samples=lab.scan("samples").filter(probed).select(*KEY, "metadata").collect(),
         scores=lab.scan("scores").filter(tried).select(*KEY, "metric", "value").collect(),
         requests=requests,
