@@ -9,9 +9,9 @@ import ipywidgets
 import polars as pl
 import traitlets
 
-from aiops_lab.guard.attacks import attacks, attempts
+from aiops_lab.guard.attacks import PROBED, TRIED, attacks, attempts
 from aiops_lab.respond.difference import revealed
-from aiops_lab.widgets.panel import Panel, facet, matching, row, scrolled, search, sentence
+from aiops_lab.widgets.panel import Stepper, facet, matching, row, scrolled, search, sentence
 from aiops_lab.wording import visible
 
 OUTCOMES = {"succeeded": pl.col("value"), "resisted": ~pl.col("value"),
@@ -26,7 +26,7 @@ NOTHING = (
 )
 
 
-class AttackBrowser(Panel):
+class AttackBrowser(Stepper):
     """One attempt after the other with its answer; make one with `browse_attacks`.
 
     Attributes
@@ -39,8 +39,10 @@ class AttackBrowser(Panel):
     value = traitlets.Dict(allow_none=True, default_value=None)
 
     def __init__(self, lab: Any) -> None:
-        runs, samples, scores = (lab.scan(n).collect() for n in ("runs", "samples", "scores"))
-        self.attempts, self.at = attempts(samples, scores), 0
+        runs, samples, scores = (lab.scan(n) for n in ("runs", "samples", "scores"))
+        samples, scores = samples.filter(PROBED).collect(), scores.filter(TRIED).collect()
+        runs = runs.collect()
+        self.attempts = attempts(samples, scores).sort("run_id", "probe", "sample_id", "epoch")
         self.rates = attacks(runs, samples, scores)
         self.run, self.probe, self.detector = (
             facet(name.capitalize(), self.attempts[column].unique().sort(), self._filter)
@@ -48,14 +50,10 @@ class AttackBrowser(Panel):
         )
         self.outcome = facet("Outcome", OUTCOMES, self._filter)
         self.search = search("words of probe, prompt or answer", self._filter)
-        self.previous = ipywidgets.Button(description="Previous", icon="arrow-left")
-        self.next = ipywidgets.Button(description="Next", icon="arrow-right")
-        self.previous.on_click(lambda _: self._show(self.at - 1))
-        self.next.on_click(lambda _: self._show(self.at + 1))
-        self.counter, self.rate, self.case = ipywidgets.HTML(), ipywidgets.HTML(), scrolled()
+        self.rate, self.case = ipywidgets.HTML(), scrolled()
         controls = [
             row(self.probe, self.outcome, self.detector, self.run, self.search),
-            row(self.previous, self.next, self.counter),
+            self.buttons(),
         ]
         super().__init__(*controls, self.rate, self.case)
         for each in controls:
@@ -72,11 +70,8 @@ class AttackBrowser(Panel):
         self._show(0)
 
     def _show(self, at: int) -> None:
-        count = self.found.height
-        self.at = max(0, min(at, count - 1))
-        self.previous.disabled, self.next.disabled = self.at == 0, self.at >= count - 1
-        self.value = self.found.row(self.at, named=True) if count else None
-        self.counter.value = sentence(f"{self.at + 1 if count else 0} of {count}")
+        self.step(at, self.found.height)
+        self.value = self.found.row(self.at, named=True) if self.found.height else None
         self.rate.value, self.case.value = self._rate(), self._case()
 
     def _rate(self) -> str:

@@ -55,6 +55,30 @@ class Panel(ipywidgets.VBox):
         return {**bundle, "text/plain": self.told, WIDGET_MIME: {"told": self.told}}
 
 
+class Stepper(Panel):
+    """A panel that goes through many things one by one."""
+
+    at = 0
+
+    def buttons(self) -> ipywidgets.Box:
+        """To go back and on, and at which of how many one is."""
+        self.previous = ipywidgets.Button(description="Previous", icon="arrow-left")
+        self.next = ipywidgets.Button(description="Next", icon="arrow-right")
+        self.counter = ipywidgets.HTML()
+        self.previous.on_click(lambda _: self._show(self.at - 1))
+        self.next.on_click(lambda _: self._show(self.at + 1))
+        return row(self.previous, self.next, self.counter)
+
+    def step(self, at: int, count: int) -> None:
+        """Go to a place, or to the nearest there is."""
+        self.at = max(0, min(at, count - 1))
+        self.previous.disabled, self.next.disabled = self.at == 0, self.at >= count - 1
+        self.counter.value = sentence(f"{self.at + 1 if count else 0} of {count}")
+
+    def _show(self, at: int) -> None:
+        raise NotImplementedError
+
+
 class Place(ipywidgets.VBox):
     """Where a chart is drawn, or a sentence stands in its place."""
 

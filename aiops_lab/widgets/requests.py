@@ -18,7 +18,7 @@ from aiops_lab.widgets.panel import WIDE, Panel, followed, offered, row, scrolle
 from aiops_lab.widgets.texts import side_by_side
 from aiops_lab.wording import visible
 
-HINT = "First: good, of before. Second: fails in the incident. Any other id can be typed. "
+HINT = "First: a good request of before. Second: one that fails. Any other id can be typed."
 LEGEND = (
     "≠ marks what is not the same: other words, or seconds, tokens and dollars that are two times "
     "apart or more."
