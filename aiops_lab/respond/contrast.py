@@ -30,6 +30,8 @@ STEPS = {
     **{f"{name}_{side}": kind for name, kind in SEEN.items() for side in ("first", "second")},
     "differs": pl.List(pl.String),
 }
+MOST_STEPS = 500
+"""So many steps of a request at most."""
 FAR, SHORT = 2.0, 0.1
 """Numbers so many times apart differ, times only if by more than so many seconds."""
 
@@ -106,7 +108,8 @@ def requests_side_by_side(lab: Any, first: str, second: str) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        step (``request`` is the whole, as the traffic has it; steps follow where there are spans),
+        step (``request`` is the whole, as the traffic has it; steps, the first 500, follow
+        where there are spans),
         of each what it was in the first and in the second (``duration_s_first`` ...): name, status,
         what was asked about, versions, seconds, tokens, dollars, input and output; and differs:
         the texts that are not the same and the numbers that are two times apart or more, or
@@ -127,7 +130,7 @@ def requests_side_by_side(lab: Any, first: str, second: str) -> pl.DataFrame:
     for name in (first, second):
         rows = [_as(each.filter(trace_id=name), {"step": pl.String, **SEEN}).to_dicts()
                 for each in (whole, steps)]  # fmt: skip
-        sides.append([*rows[0], *rows[1]])
+        sides.append([*rows[0], *rows[1]][: MOST_STEPS + 1])
         if not sides[-1]:
             raise BadSettings(f"no request is called {name!r}")
     pairs = aligned(*sides, lambda row: (row["step"], row["name"]), lambda row: row["step"])

@@ -128,7 +128,7 @@ class IncidentPicker(Panel):
         try:
             began, ended = (_moment(box.value.strip()) for box in (self.began, self.ended))
             if began is None:
-                raise BadSettings("write when it began" if self.days.height else NOTHING)
+                raise BadSettings("write when it began")
             if ended is not None and moment(ended) < moment(began):
                 raise BadSettings("it ends before it begins")
             where = None if self.part.value == ALL else self.part.value
@@ -136,7 +136,8 @@ class IncidentPicker(Panel):
             self.hint.value = sentence(DRAG)
         except LabError as error:
             self.value = {}
-            self.hint.value = sentence(f"✕ {error}", "wrong" if self.days.height else "quiet")
+            known = self.days.height
+            self.hint.value = sentence(f"✕ {error}", "wrong") if known else sentence(NOTHING)
         self.button.disabled = not self.value
 
     def run(self, _: Any = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aiops_lab import Lab, triage
 from aiops_lab.errors import BadSettings
-from aiops_lab.respond.contrast import failing_and_good, requests_side_by_side
+from aiops_lab.respond.contrast import MOST_STEPS, failing_and_good, requests_side_by_side
 from aiops_lab.tables import conform
 from aiops_lab.traffic.requests import requests_of
 
@@ -70,6 +70,22 @@ def test_steps_are_paired_and_what_differs_is_told() -> None:
         requests_side_by_side(lab, "a", "c")
     same = requests_side_by_side(lab, "a", "a")
     assert same["differs"].list.len().sum() == 0
+
+
+def test_without_spans_the_whole_requests_are_compared() -> None:
+    lab = Frames(pair_of_requests())
+    lab.tables["spans"] = lab.tables["spans"].clear()
+    found = requests_side_by_side(lab, "a", "b")
+    assert found["step"].to_list() == ["request"]
+    assert found["differs"].to_list() == [["model_served", "tokens_out"]]
+
+
+def test_of_endless_requests_the_first_steps_are_compared() -> None:
+    at = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
+    rows = [{"trace_id": name, "span_id": f"{n}", "step": "tool", "name": "x", "started_at": at}
+            for name in "ab" for n in range(3_000)]  # fmt: skip
+    found = requests_side_by_side(Frames(pl.DataFrame(rows)), "a", "b")
+    assert found.height == MOST_STEPS + 1
 
 
 def pair_of_requests() -> pl.DataFrame:
