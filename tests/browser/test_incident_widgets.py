@@ -132,6 +132,8 @@ def brush(opened: Notebook, theme: str) -> None:
         if opened.ask("print(picker.value['window'])") != was:
             break
         seen(opened, "Began")
+    else:
+        raise AssertionError("no drag reaches Python")
     assert opened.ask("print(picker.value['metric'], picker.value['where'])") == "yaml_valid None"
     seen(opened, "Began")
     picker.get_by_label("Began", exact=True).fill("2026-10-15T10:00")
