@@ -612,7 +612,8 @@ def open_(
 
     explore_runs has the widgets: pick runs, browse flips, brush slices, run a notebook as report;
     explore_behaviour has those of traffic: brush the days of a figure, look at their requests;
-    explore_attribution those of a router: pick an option, a period, an input, a decision.
+    explore_attribution those of a router: pick an option, a period, an input, a decision;
+    explore_incident those of an incident: brush its window, look at suspects, requests, attacks.
     Everything works without a network, and nothing is asked of one.
     """
     import subprocess

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aiops_lab.charts.diff import Parts, word_diff
+from aiops_lab.diff import Parts, word_diff
 from aiops_lab.wording import visible
 
 MIME = "application/vnd.aiops-lab.cases+json"

@@ -6,10 +6,10 @@ import altair as alt
 import polars as pl
 
 from aiops_lab.charts.cases import MOST, Case, Cases, note
-from aiops_lab.charts.diff import word_diff
 from aiops_lab.charts.retrieval import GOLD, OTHER, Picture
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BETTER, WORSE
+from aiops_lab.diff import word_diff
 from aiops_lab.ship.retrieval.drift import IndexDrift
 from aiops_lab.wording import figure
 

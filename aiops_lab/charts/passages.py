@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from aiops_lab.charts.cases import MOST, Case, Cases, note
-from aiops_lab.charts.diff import Parts
 from aiops_lab.charts.retrieval import GOLD, OTHER, Picture, chosen, compared_by, hits_of
 from aiops_lab.charts.theme import BETTER, WORSE
+from aiops_lab.diff import Parts
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.wording import figure
 

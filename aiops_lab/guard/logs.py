@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.guard.attacks import PREFIX
+from aiops_lab.guard.attacks import PROBED, TRIED
 from aiops_lab.settings import Guard, Settings, settings_of
 from aiops_lab.ship.retrieval.traced import traced_hits
 from aiops_lab.sources.flat import from_frame, polars_frame
@@ -102,12 +102,10 @@ def logs_of(data: Any, settings: Any = None, *, days: int | None = 28) -> Logs:
     key = getattr(data, "redaction_key", lambda: None)() or b"guard"
     tools = spans.filter(pl.col("step") == "tool")
     name = pl.coalesce(*(_attribute(each) for each in TOOL), pl.col("name"))
-    tried = pl.col("metric").str.starts_with(PREFIX) | (pl.col("metric") == "pass")
-    probed = pl.col("metadata").str.contains('"(?:probe|pluginId)"')
     return Logs(
         runs=data.runs() if lab is data else lab.scan("runs").collect(),
-        samples=lab.scan("samples").filter(probed).select(*KEY, "metadata").collect(),
-        scores=lab.scan("scores").filter(tried).select(*KEY, "metric", "value").collect(),
+        samples=lab.scan("samples").filter(PROBED).select(*KEY, "metadata").collect(),
+        scores=lab.scan("scores").filter(TRIED).select(*KEY, "metric", "value").collect(),
         requests=requests,
         served=_served(lab, requests),
         inputs=_texts(_first_input(told), "input", of),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from aiops_lab.tables import SCHEMAS
 from aiops_lab.traffic.requests import LONGEST
 from aiops_lab.traffic.summaries import in_slice
 
@@ -65,7 +67,7 @@ def pick_traces(
         ]
     ).unique("trace_id", keep="first", maintain_order=True)
     days = known.join(picked, on="trace_id", how="semi")["at"].dt.date()
-    return _steps(lab, picked, (days.min(), days.max()))
+    return steps_of(lab, picked, (days.min(), days.max()))
 
 
 def requests_between(lab: Any, since: dt.date | None, until: dt.date | None) -> pl.LazyFrame:
@@ -104,13 +106,16 @@ def _ranked(known: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _steps(lab: Any, picked: pl.DataFrame, days: tuple[Any, Any]) -> pl.DataFrame:
+def steps_of(
+    lab: Any, picked: pl.DataFrame, days: tuple[Any, Any], more: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The steps of some requests (trace_id, kind) of these days, with more columns of spans."""
     own = pl.col("trace_id").is_in(picked["trace_id"].implode())
     spans = (
         lab.scan("spans", days_of_spans(*days)).filter(own).collect().join(picked, on="trace_id")
     )
     if not spans.height:
-        return pl.DataFrame(schema=STEPS)
+        return pl.DataFrame(schema=STEPS | {name: SCHEMAS["spans"][name] for name in more})
     first = pl.col("started_at").min().over("trace_id")
     begins = (pl.col("started_at") - first).dt.total_microseconds() / 1e6
     spans = spans.with_columns(begins=begins.fill_null(0.0), depth=_depth(spans)).with_columns(
@@ -120,7 +125,7 @@ def _steps(lab: Any, picked: pl.DataFrame, days: tuple[Any, Any]) -> pl.DataFram
         dict(zip(picked["trace_id"], range(picked.height), strict=True)), return_dtype=pl.Int64
     )
     rows = spans.sort(order, "begins", "depth", "span_id")
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in STEPS.items())
+    return rows.select(*(pl.col(name).cast(dtype) for name, dtype in STEPS.items()), *more)
 
 
 def _depth(spans: pl.DataFrame) -> pl.Series:

@@ -11,17 +11,16 @@ import polars as pl
 import traitlets
 
 from aiops_lab.charts import table, traces
-from aiops_lab.charts.intervals import Chart
-from aiops_lab.charts.theme import BASELINE, CANDIDATE, WORSE
 from aiops_lab.errors import BadSettings
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.event_words import label
 from aiops_lab.watch.traces import pick_traces
-from aiops_lab.widgets.panel import EMBED, INK, Panel, facet, row, scrolled, sentence, shown
+from aiops_lab.widgets.brush import BRUSH, brushable, brushed, series
+from aiops_lab.widgets.panel import Panel, facet, row, scrolled, sentence, shown
 from aiops_lab.wording import figure, listing
 
-BRUSH = "days"
 DRAG = "Drag over days to keep those; double-click the chart to see all again."
+TOLD = "Grey: where 95 % of days lie while nothing changes; large: the alarm"
 
 
 class BehaviourExplorer(Panel):
@@ -46,7 +45,7 @@ class BehaviourExplorer(Panel):
         parts = [result.where, *result.series["slice"].unique(maintain_order=True)]
         self.metric = facet("Figure", [metric, *known], self._draw, every=False)
         self.part = facet("Slice", parts, self._draw, every=False)
-        self.chart = alt.JupyterChart(alt.Chart().mark_point(), embed_options=EMBED)
+        self.chart = brushable()
         self.count, self.table, self.requests = ipywidgets.HTML(), scrolled(), scrolled()
         self.pick = ipywidgets.Button(description="Show requests", icon="search")
         self.pick.layout.display = None if lab is not None else "none"
@@ -64,7 +63,11 @@ class BehaviourExplorer(Panel):
         self.chart.layout.display = None if self.found.height else "none"
         if self.found.height:
             alarms = self.result.alarms.filter(own, slice=self.part.value)
-            self.chart.chart = _chart(self.found, alarms, self._share)
+            name = label(str(self.metric.value))
+            self.chart.chart = series(
+                self.found.with_columns(fired=pl.col("day").is_in(alarms["day"].implode())),
+                f"{name}, {self.part.value}", TOLD, share=self._share,
+            )  # fmt: skip
             self.chart.selections.observe(self._filter, BRUSH)
         self._filter()
 
@@ -76,12 +79,8 @@ class BehaviourExplorer(Panel):
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
         """The first and the last day under the brush; None where all are."""
-        selection = getattr(self.chart.selections, BRUSH, None)
-        ends = (selection.value if selection else {}).get("day")
-        if not ends:
-            return None
-        low, high = (dt.datetime.fromtimestamp(at / 1000, dt.UTC).date() for at in sorted(ends))
-        return low, high
+        ends = brushed(self.chart)
+        return ends and (ends[0].date(), ends[1].date())
 
     def _filter(self, _: Any = None) -> None:
         inside = pl.col("day").is_between(*self.days) if self.days else pl.lit(True)
@@ -108,44 +107,6 @@ def _told(rows: pl.DataFrame, share: bool) -> pl.DataFrame:
             for each in ordered.iter_rows(named=True)
         ]
     )  # fmt: skip
-
-
-def _chart(days: pl.DataFrame, alarms: pl.DataFrame, share: bool) -> Chart:
-    """Days, what was expected of them, and the alarm; times are UTC, as the brush tells them."""
-    scale = 100.0 if share else 1.0
-    fired = pl.col("day").is_in(alarms["day"].implode())
-    rows = days.select(
-        pl.col("day").dt.timestamp("ms").alias("day"),
-        *((pl.col(name) * scale).round_sig_figs(4) for name in ("value", "low", "high")),
-        fired=fired,
-    ).to_dicts()
-    axis = alt.Axis(format="%-d %b", labelAngle=0, tickCount=6)
-    x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
-    y = alt.Y("value:Q", title="%" if share else None, scale=alt.Scale(zero=False))
-    base = alt.Chart(alt.InlineData(values=rows))
-    brush = alt.selection_interval(name=BRUSH, encodings=["x"])
-    hit = alt.datum.fired
-    points = base.mark_point(filled=True).encode(
-        x=x, y=y, color=alt.condition(hit, alt.value(WORSE), alt.value(CANDIDATE)),
-        size=alt.condition(hit, alt.value(110), alt.value(22)),
-        opacity=alt.when(brush).then(alt.value(1)).otherwise(alt.value(0.25)),
-        tooltip=[alt.Tooltip("day:T", format="%-d %b %Y"), alt.Tooltip("value:Q", format=".3~g")],
-    ).add_params(brush)  # fmt: skip
-    name, part = days.select("metric", "slice").row(0)
-    heading = alt.TitleParams(
-        f"{label(name)}, {part}", color=INK, subtitleColor=INK,
-        subtitle="Grey: where 95 % of days lie while nothing changes; large: the alarm",
-    )  # fmt: skip
-    return (
-        alt.layer(
-            base.mark_area(opacity=0.2, color=BASELINE).encode(x=x, y="low:Q", y2="high:Q"),
-            base.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=x, y=y),
-            points,
-        )
-        .properties(width=560, height=180, title=heading)
-        .configure(background="transparent")
-        .configure_axis(labelColor=INK, titleColor=INK, gridColor=BASELINE)
-    )
 
 
 def explore_behaviour(

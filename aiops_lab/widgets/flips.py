@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import ipywidgets
 import polars as pl
 import traitlets
 
@@ -16,7 +15,7 @@ from aiops_lab.errors import LabError
 from aiops_lab.lab import Lab
 from aiops_lab.ship.compare import Comparison
 from aiops_lab.widgets.panel import (
-    Panel,
+    Stepper,
     facet,
     matching,
     row,
@@ -34,7 +33,7 @@ MOST = 20_000
 """So many characters of a whole answer are shown."""
 
 
-class FlipBrowser(Panel):
+class FlipBrowser(Stepper):
     """One flip after the other with both answers; make one with `browse_flips`.
 
     Attributes
@@ -47,23 +46,19 @@ class FlipBrowser(Panel):
     value = traitlets.Dict(allow_none=True, default_value=None)
 
     def __init__(self, result: Comparison, lab: Lab | None = None) -> None:
-        self.result, self.lab, self.at = result, lab, 0
+        self.result, self.lab = result, lab
         self.found = result.flips
         self.short = compare.labels(result)
         self.candidate = facet("Candidate", self.short.values(), self._filter)
         self.metric = facet("Score", self.found["metric"], self._filter)
         self.turned = facet("Turned", TURNED, self._filter)
         self.search = search("words of question, target or answer", self._filter)
-        self.previous = ipywidgets.Button(description="Previous", icon="arrow-left")
-        self.next = ipywidgets.Button(description="Next", icon="arrow-right")
-        self.previous.on_click(lambda _: self._show(self.at - 1))
-        self.next.on_click(lambda _: self._show(self.at + 1))
-        self.counter, self.case, self.trace = ipywidgets.HTML(), scrolled(), scrolled()
+        self.case, self.trace = scrolled(), scrolled()
         logs = ["hidden", *compare.SIDES] if lab else []
         self.whole = facet("Whole log", logs, lambda _: self._show(self.at), every=False)
         super().__init__(
             row(self.candidate, self.metric, self.search, self.turned),
-            row(self.previous, self.next, self.counter),
+            self.buttons(),
             self.case,
             self.whole,
             self.trace,
@@ -80,11 +75,8 @@ class FlipBrowser(Panel):
         self._show(0)
 
     def _show(self, at: int) -> None:
-        count = self.found.height
-        self.at = max(0, min(at, count - 1))
-        self.previous.disabled, self.next.disabled = self.at == 0, self.at >= count - 1
-        self.value = self.found.row(self.at, named=True) if count else None
-        self.counter.value = sentence(f"{self.at + 1} of {count}" if count else "0 of 0")
+        self.step(at, self.found.height)
+        self.value = self.found.row(self.at, named=True) if self.found.height else None
         self.case.value, self.trace.value = self._case(), self._trace()
 
     def _case(self) -> str:

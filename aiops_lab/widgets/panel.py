@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import altair as alt
@@ -16,7 +16,7 @@ from aiops_lab.charts.theme import BASELINE
 from aiops_lab.verdict import WIDGET_MIME
 from aiops_lab.wording import visible
 
-WIDE = "min(100%, 26em)"
+WIDE, WIDER = "min(100%, 26em)", "min(100%, 52em)"
 WIDTH = 560
 EMBED = {"renderer": "svg", "actions": False}
 """SVG takes the text colour of JupyterLab's theme; the actions menu would lead outside."""
@@ -30,10 +30,14 @@ CSS = """<style>
 .aiops-lab table { border-collapse: collapse; margin: 4px 0; }
 .aiops-lab th, .aiops-lab td { padding: 4px 10px; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--jp-border-color2); overflow-wrap: anywhere; }
+.aiops-lab th { overflow-wrap: break-word; }
 .aiops-lab details table { width: 100%; table-layout: fixed; }
 .aiops-lab summary { font-weight: 600; }
 .aiops-lab pre { white-space: pre-wrap; overflow-wrap: anywhere; color: inherit; }
 .aiops-lab del, .aiops-lab ins { color: inherit; }
+.aiops-lab table.sides { width: 100%; table-layout: fixed; }
+.aiops-lab .sides td { white-space: pre-wrap; }
+.aiops-lab .role { font-weight: 600; }
 </style>"""
 
 
@@ -49,6 +53,30 @@ class Panel(ipywidgets.VBox):
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**options) or {}
         return {**bundle, "text/plain": self.told, WIDGET_MIME: {"told": self.told}}
+
+
+class Stepper(Panel):
+    """A panel that goes through many things one by one."""
+
+    at = 0
+
+    def buttons(self) -> ipywidgets.Box:
+        """To go back and on, and at which of how many one is."""
+        self.previous = ipywidgets.Button(description="Previous", icon="arrow-left")
+        self.next = ipywidgets.Button(description="Next", icon="arrow-right")
+        self.counter = ipywidgets.HTML()
+        self.previous.on_click(lambda _: self._show(self.at - 1))
+        self.next.on_click(lambda _: self._show(self.at + 1))
+        return row(self.previous, self.next, self.counter)
+
+    def step(self, at: int, count: int) -> None:
+        """Go to a place, or to the nearest there is."""
+        self.at = max(0, min(at, count - 1))
+        self.previous.disabled, self.next.disabled = self.at == 0, self.at >= count - 1
+        self.counter.value = sentence(f"{self.at + 1 if count else 0} of {count}")
+
+    def _show(self, at: int) -> None:
+        raise NotImplementedError
 
 
 class Place(ipywidgets.VBox):
@@ -87,11 +115,31 @@ def facet(
 ) -> ipywidgets.Dropdown:
     """A drop-down of values, first all of them (None); hidden where there is nothing to choose."""
     known = [value for value in dict.fromkeys(values) if value is not None]
-    options = [*([(f"all {len(known)}", None)] if every else []), *((str(v), v) for v in known)]
+    names = ((visible(str(value)), value) for value in known)
+    options = [*([(f"all {len(known)}", None)] if every else []), *names]
     box = ipywidgets.Dropdown(description=name, options=options, index=0 if options else None)
     box.layout = {"width": WIDE, "display": None if len(known) > 1 else "none"}
     box.observe(changed, "value")
     return box
+
+
+def offered(
+    box: ipywidgets.Dropdown, names: Mapping[Any, str], changed: Callable[[Any], None],
+    value: Any = None,
+) -> None:  # fmt: skip
+    """Give a drop-down other values by their names, the first one chosen, and call nobody."""
+    box.unobserve(changed, "value")
+    box.options = [(visible(name), each) for each, name in names.items()]
+    box.value = value if value in names else next(iter(names), None)
+    box.observe(changed, "value")
+
+
+def followed(source: Any, changed: Callable[[Any], None]) -> Any:
+    """A result, or that of a widget, whose every further one is given to `changed`."""
+    if not isinstance(source, Panel):
+        return source
+    source.observe(lambda change: changed(change["new"]), "result")
+    return source.result  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def scrolled() -> ipywidgets.HTML:

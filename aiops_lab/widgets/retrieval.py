@@ -12,7 +12,7 @@ import traitlets
 
 from aiops_lab.charts import passages, retrieval
 from aiops_lab.ship.retrieval.score import Retrieval
-from aiops_lab.widgets.panel import Panel, facet, row, scrolled, search, sentence
+from aiops_lab.widgets.panel import Stepper, facet, row, scrolled, search, sentence
 from aiops_lab.wording import visible
 
 EVERY = "all"
@@ -25,7 +25,7 @@ MOST = 6_000
 """So many characters of a document are shown, around the gold."""
 
 
-class StripBrowser(Panel):
+class StripBrowser(Stepper):
     """One question after the other: the strip of its document and the text in the same colours.
 
     Make one with `browse_questions`.
@@ -40,21 +40,17 @@ class StripBrowser(Panel):
     value = traitlets.Dict(allow_none=True, default_value=None)
 
     def __init__(self, result: Retrieval) -> None:
-        self.result, self.at, self.found = result, 0, list[str]()
+        self.result, self.found = result, list[str]()
         names = retrieval.chosen(result, None, result.configurations.height)
         self.first = facet("First", names, self._filter, every=False)
         self.second = facet("Second", [*names[1:2], *names], self._filter, every=False)
         self.order = facet("Questions", ORDERS, self._filter, every=False)
         self.search = search("words of the question", self._filter)
-        self.previous = ipywidgets.Button(description="Previous", icon="arrow-left")
-        self.next = ipywidgets.Button(description="Next", icon="arrow-right")
-        self.previous.on_click(lambda _: self._show(self.at - 1))
-        self.next.on_click(lambda _: self._show(self.at + 1))
-        self.counter, self.strip, self.text = ipywidgets.HTML(), ipywidgets.HTML(), scrolled()
+        self.strip, self.text = ipywidgets.HTML(), scrolled()
         super().__init__(
             row(self.first, self.second),
             row(self.order, self.search),
-            row(self.previous, self.next, self.counter),
+            self.buttons(),
             self.strip,
             self.text,
         )
@@ -82,15 +78,13 @@ class StripBrowser(Panel):
         return set(best.filter(pl.col(column) < passages.HALF)["question_id"])
 
     def _show(self, at: int) -> None:
-        self.at = max(0, min(at, len(self.found) - 1))
-        self.previous.disabled, self.next.disabled = self.at == 0, self.at >= len(self.found) - 1
+        self.step(at, len(self.found))
         self.strip.value = ""
         if not self.found:
-            self.value, self.counter.value, self.text.value = None, "", sentence("No question.")
+            self.value, self.text.value = None, sentence("No question.")
             return
         question = self.found[self.at]
         self.value = {"question": question, "configurations": self.names}
-        self.counter.value = f"{self.at + 1} of {len(self.found)}"
         self.strip.value = self._strip(question)
         self.text.value = self._text(question)
 

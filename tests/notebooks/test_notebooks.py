@@ -20,6 +20,7 @@ NOTEBOOKS = shipped_notebooks()
 FOUND = {
     "explore_attribution": "warn",
     "explore_behaviour": "warn",
+    "explore_incident": "warn",
     "guard_security": "warn",
     "respond_triage": "warn",
     "target_error_budget": "fail",

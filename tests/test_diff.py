@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops_lab.charts.diff import MOST_WORDS, word_diff
+from aiops_lab.diff import MOST_WORDS, word_diff
 
 TEXTS = st.text(st.sampled_from('ab<&é漢字 \n.,"{}'), max_size=60)
 
