@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from math import log2
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LENGTHS = (
     "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BR29BY28CH21CR22CY28CZ24DE22DK18DO28EE20EG29ES24FI18FO18"
@@ -259,6 +263,7 @@ LONGEST = 320
 """So long is what is quoted at most, with its name's end."""
 NEAR = 500
 """Characters before a pseudonym in which a place to part the text is looked for first."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SHORT = 60
 """The names and labels of a chart's rows, which come again and again, are looked at once."""
 
@@ -393,7 +398,7 @@ def redacted(value: Any, key: bytes) -> Any:
     {'rows': [['[email-44504a82]', 3]], 'password': '[secret-955a75ee]'}
     """
     if isinstance(value, str):
-        return _again(value, key) if len(value) <= SHORT else redact(value, key)
+        return _again(value, key) if len(value) <= SHORT else _uncoloured(value, key)
     if isinstance(value, list | tuple):
         return _whole(value, key) or [redacted(item, key) for item in value]
     if isinstance(value, dict):
@@ -402,6 +407,53 @@ def redacted(value: Any, key: bytes) -> Any:
         found = {redacted(str(name), key): _held(str(name), v, key) for name, v in value.items()}
         return type(value)(found)  # a notebook's parts stay what they are
     return value
+
+
+def _uncoloured(text: str, key: bytes) -> str:
+    """A text redacted; without its colours where one parts a secret from its name."""
+    found = redact(text, key)
+    if "\x1b" not in text:
+        return found
+    bare = redact(COLOURS.sub("", text), key)
+    return found if COLOURS.sub("", found) == bare else bare
+
+
+def redacted_frame(frame: pl.DataFrame, key: bytes | None) -> pl.DataFrame:
+    """A frame with every text in it redacted, JSON as what it says; itself without a key.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> redacted_frame(pl.DataFrame({"said": ["jo@example.com"], "n": [1]}), b"key").rows()
+    [('[email-44504a82]', 1)]
+    """
+    import polars as pl
+
+    if key is None:
+        return frame
+    columns = []
+    for column in frame.iter_columns():
+        if column.dtype == pl.String:
+            found = {text: _stored(text, key) for text in column.unique().drop_nulls()}
+            changed = {old: new for old, new in found.items() if old != new}
+            columns.append(column.replace(changed) if changed else column)
+        elif column.dtype.is_nested():
+            rows = redacted(column.to_list(), key)
+            columns.append(pl.Series(column.name, rows, column.dtype))
+        else:
+            columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def _stored(text: str, key: bytes) -> str:
+    if text[:1] in ("{", "["):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return redact(text, key)
+        found = redacted(value, key)
+        return text if found == value else json.dumps(found, ensure_ascii=False)
+    return redact(text, key)
 
 
 def _whole(value: Any, key: bytes) -> list[Any] | None:
