@@ -130,7 +130,7 @@ def ingest(
             *paths, format=format, columns=_mapping(columns or []), progress=progress
         )
     if as_json:
-        print(json.dumps(done.to_dict()))
+        _print_json(done.to_dict(), found)
     else:
         _tell_ingest(done, found)
 
@@ -163,7 +163,7 @@ def status(lab: LabOption, as_json: JsonOption = False) -> None:
             "runs": runs.drop("config").to_dicts(),
             "quarantined": troubles.to_dicts(),
         }
-        print(json.dumps(answer, default=str))
+        _print_json(answer, found)
         return
     print(
         _printable(f"{lab}: version {found.version}, {ingests.height} sources, {runs.height} runs")
@@ -358,7 +358,7 @@ def gate(
     if changed:
         stale = changed_tasks(found)
         if as_json:
-            print(json.dumps(stale.to_dict()))
+            _print_json(stale.to_dict(), found)
         else:
             print(_printable(stale.verdict))
             _print_table(stale.tasks, ["task", "status", "reason", "cost_usd", "last_gate"])
@@ -368,7 +368,7 @@ def gate(
     if plan:
         planned = plan_gate(found, baseline=baseline, candidate=candidate, policy=policy)
         if as_json:
-            print(json.dumps(planned.to_dict(), default=str))
+            _print_json(planned.to_dict(), found)
         else:
             print(_printable(f"{planned.verdict}{told_again(planned.repeated)}"))
             columns = ["rule", "n", "perfect", "planned", "pass_now", "cost_usd", "status"]
@@ -386,18 +386,19 @@ def gate(
     if found.settings.guard.max_attack_rate is not None:
         answer = replace(answer, verdict=with_attacks(answer.verdict, attack_gate(found)))
     found.record("gate", answer.verdict, answer.settings)
-    text = to_markdown(answer)
+    key = found.redaction_key()
+    text = to_markdown(answer, key)
     if markdown:
         markdown.write_text(text, "utf-8")
     if junit:
-        junit.write_text(to_junit(answer), "utf-8")
+        junit.write_text(to_junit(answer, key), "utf-8")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
     chances = operating_curve(answer) if curve else None
     if as_json:
         more = {} if chances is None else {"operating_curve": chances.to_dicts()}
-        print(json.dumps(answer.to_dict() | more, default=str))
+        _print_json(answer.to_dict() | more, found)
     else:
         print(_printable(answer.verdict))
         _print_table(
@@ -535,13 +536,17 @@ def export(
     two prompts: --since MONDAY --prompt old.txt --prompt new.txt. Ingest the logs: results pair by
     the ids of requests.
 
+    Secrets and personal data are replaced as in reports: [redact] in lab.toml.
+
     "export tables LAB" writes the lab's tables as Parquet, or as CSV in which no text is taken for
     a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
     """
     from aiops_lab.objectives.short import objectives_in
+    from aiops_lab.redact import redacted, redacted_frame
     from aiops_lab.reports.page import write_document
     from aiops_lab.result import write_frames
     from aiops_lab.settings import BudgetPolicy
+    from aiops_lab.sharing import sharing
     from aiops_lab.ship.prompt_formats import write_formats
     from aiops_lab.tables import SCHEMAS
     from aiops_lab.target.policy_words import policy_page
@@ -552,7 +557,8 @@ def export(
         case "policy":
             found = _existing(path)
             rules = found.settings.budget_policy or BudgetPolicy()
-            text = policy_page(objectives_in(found.settings), rules)
+            with sharing(found.redaction_key()):
+                text = policy_page(objectives_in(found.settings), rules)
             written = write_document(text, out / "error-budget-policy.md")
         case "playbook":
             from aiops_lab.reports.playbook import playbook
@@ -574,10 +580,15 @@ def export(
             rows = replay_set(
                 found, since=since, until=until, where=where, failing=failing, n=requests, seed=seed
             )
-            written = write_replay(rows, out, to, prompt_texts(found, prompts or ()))
+            texts = prompt_texts(found, prompts or ())
+            if (key := found.redaction_key()) is not None:
+                rows, texts = redacted_frame(rows, key), redacted(texts, key)
+            written = write_replay(rows, out, to, texts)
         case "tables":
             found = _existing(path)
-            written = write_frames({name: found.table(name) for name in SCHEMAS}, out, format)
+            key = found.redaction_key()
+            frames = {name: redacted_frame(found.table(name), key) for name in SCHEMAS}
+            written = write_frames(frames, out, format)
         case _:
             raise typer.BadParameter(
                 "formats, playbook, policy, postmortem, replay or tables", param_hint="WHAT"
@@ -710,6 +721,14 @@ def _tell_ingest(done: Ingest, lab: Lab) -> None:
         _print_table(done.quarantined.head(20), done.quarantined.columns)
     if done.added:
         print(_printable(f"Next: aiops-lab report --lab {lab.path}"))
+
+
+def _print_json(answer: dict[str, Any], lab: Lab) -> None:
+    """One JSON object on stdout, which others read: redacted as reports are."""
+    from aiops_lab.redact import redacted
+
+    key = lab.redaction_key()
+    print(json.dumps(answer if key is None else redacted(answer, key), default=str))
 
 
 def _print_table(frame: Any, columns: list[str]) -> None:

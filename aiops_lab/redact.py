@@ -5,10 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
-from functools import lru_cache, partial
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
+from math import log2
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LENGTHS = (
     "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BR29BY28CH21CR22CY28CZ24DE22DK18DO28EE20EG29ES24FI18FO18"
@@ -22,11 +29,12 @@ IBAN = "|".join(
 )
 PEM = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:(?:[^-]|-(?!----))*-----END [A-Z0-9 ]{0,40}-----"
+    r"(?:[^-]*+(?:-(?!----)[^-]*+)*+-----END [A-Z0-9 ]{0,40}-----"
     r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{20,})*)"  # cut off
 )
 NAMED = r"(?:password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key)"
 MARK = r"\[[a-z-]+-[0-9a-f]{8}\]"
+MARKED = re.compile(MARK)
 QUOTE = r"\\?(?:[\"']|&quot;|&#(?:x27|39);)"
 ASSIGNED = (
     rf"(?i)(?<![\w-])(?P<name>[\w-]{{0,40}}?(?:{NAMED}[\w-]{{0,40}}|token))(?:{QUOTE})?\s{{0,3}}"
@@ -34,6 +42,27 @@ ASSIGNED = (
     r"(?P<value>(?(quote)[^\\\"'&\n]|[^\\\s\"'`,;&()\[\]{}<>]){4,300})"
 )
 SECRET_NAME = re.compile(rf"(?i)[\w-]{{0,40}}{NAMED}")
+BESIDE = (
+    r"(?i)(?<![a-z])(?:secret|passw(?:or)?d|passphrase|pwd|credential|token|key)s?(?![a-z])"
+    rf"(?P<between>(?:[^\n.,;?!{{}}\[\]<>|&]|{QUOTE}|(?:<|&lt;)/?[a-z]{{1,9}}(?:>|&gt;)){{0,40}}?)"
+    r"(?<![\w+/.@%-])(?P<value>[A-Za-z0-9_+/-]{16,300}={0,2})(?![\w+/=-]|\.\w)"
+)
+STRONG = re.compile(r"(?i)secret|passw|passphrase|pwd|credential|(?:api|access|private)[ _-]?key")
+"""What is always secret: other keys and tokens may be those of a table or of a text."""
+OTHER = re.compile(
+    r"(?i)sha-?\d|md5|digest|hash|checksum|commit|revision|version|etag|fingerprint|trace|span"
+    r"|request|run|uuid|(?<![a-z])ids?(?![a-z])|file|image|base64|model|sample|https?:"
+)
+"""What else a text that looks like chance may be."""
+WORDS = ("passw", "passphrase", "pwd", "secret", "token", "key")
+NUMBERS, ANY_NUMBERS = (
+    re.compile(rf"[{digits}+(](?<![\w-].)[\d .()/+-]{{9,}}") for digits in ("0-9", r"\d")
+)
+"""What every card, phone and social security number stands in."""
+COUNTRIES = re.compile(r"[A-Z](?<!\w[A-Z])[A-Z]\d\d")
+Starts: TypeAlias = Callable[[str, str], Iterable[int]]
+"""Of a text and the same in lower case: where a pattern may match, in order."""
+Edit: TypeAlias = tuple[int, int, str]
 
 
 def _card(found: re.Match[str]) -> bool:
@@ -83,49 +112,158 @@ def _basic(found: re.Match[str]) -> bool:
         return False
 
 
-# Each pattern begins only where a run of its characters does, or is bounded: linear time. One of
-# the hints is in every text it matches; a group "value" is all that is replaced.
-KINDS = [
-    (name, hints.split(), re.compile(pattern), holds)
-    for name, hints, pattern, holds in (
-        ("private-key", "PRIVATE", PEM, None),
-        ("jwt", "eyJ", r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", None),
-        ("url-login", "://", r"(?<=://)[^\s/@:\"'<>\[\]]{0,256}:[^\s/@\"'<>\[\]]+(?=@)", None),
-        ("credential", "uth UTH",
-         rf"(?i)\bauthorization(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{QUOTE})?"
-         r"(?:bearer|basic|token|apikey)\s{1,3}(?![a-z]+\b)(?P<value>[\w.~+/=-]{6,})", None),
-        ("credential", "earer EARER",
-         r"(?i)\bbearer\s{1,3}(?P<value>(?=[^\s\d]{0,99}\d)[\w.~+/=-]{16,})", None),
-        ("credential", "asic", r"\b[Bb]asic (?P<value>[A-Za-z0-9+/]{8,}={0,2})", _basic),
-        ("aws-key", "A", r"\bA(?:KIA|SIA|BIA|CCA|GPA|IDA|ROA|IPA|NPA|NVA)[A-Z0-9]{16}\b", None),
-        ("github-token", "gh git", r"\b(?:gh[pousr]_|github_pat_)\w{20,}", None),
-        ("gitlab-token", "gl", r"\bgl[a-z]{2,5}-[\w-]{20,}", None),
-        ("slack-token", "xox xapp", r"\b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,}", None),
-        ("slack-hook", "hooks", r"(?<=hooks\.slack\.com/services/)[\w/]{20,}", None),
-        ("stripe-key", "_live_ _test_ whsec", r"\b(?:[srp]k_(?:live|test)|whsec)_\w{10,}", None),
-        ("anthropic-key", "sk-ant-", r"(?<![\w-])sk-ant-[\w-]{20,}", None),
-        ("openai-key", "sk-", r"(?<![\w-])sk-(?=[A-Za-z_-]*\d)[\w-]{20,}", None),
-        ("google-key", "AIza ya29 GOCSPX",
-         r"\b(?:AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,})", None),
-        ("access-token", "hf_ gsk_ npm_", r"\b(?:hf|gsk|npm)_[A-Za-z0-9]{30,}", None),
-        ("secret", ": =", ASSIGNED, _secret),
-        ("email", "@", r"(?<![\w.%+-])[\w.%+-]+@(?:[\w-]{1,63}\.)+"
-         r"(?!(?:png|jpe?g|gif|svg|webp|css|js)\b)[^\W\d_]{2,24}(?![\w-])", None),
-        ("iban", "", rf"\b(?=[A-Z]{{2}}\d\d)(?:{IBAN})\b", _iban),
-        ("card", "", r"(?<![\w.,-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}"
-         r"|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)", _card),
-        ("ssn", "-", r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])", None),
-        ("phone", "", r"(?<![\w.,+-])(?:\+[1-9](?:[ .()/-]{0,2}\d){7,13}\d"
-         r"|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}|0[1-9]([ .-])\d\d(?:\1\d\d){3}"
-         r"|0[1-9]\d{1,3}[ /-]\d{3,8}(?:[ -]\d{2,5})?)"
-         r"(?![\w-]|[.,/]\d)", _phone),
-        ("ip", ".", r"(?<![\w.-])(?<![A-Za-z]/)(?<!ersion |ection )(?<!==)(?!0)"
-         r"\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)", _ip),
-        ("ip", ":", r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])", _ip),
-    )
+def _random(found: re.Match[str]) -> bool:
+    """Whether a text is like chance, and not told to be something else: a digest, an id, a file."""
+    value, start = found["value"], found.start()
+    part = max(re.split("[^A-Za-z0-9]", value), key=len)
+    bits = -sum(n / len(value) * log2(n / len(value)) for n in Counter(value).values())
+    if len(part) < 10 or bits < 3 or OTHER.search(found["between"]):
+        return False
+    strong = STRONG.search(found.string, max(start - 8, 0), found.start("between"))
+    if re.fullmatch("[0-9a-f-]+|[0-9A-F-]+", value):
+        return bool(strong and re.search("[0-9]", value) and re.search("[a-fA-F]", value))
+    mixed = ("[0-9]", "[A-Za-z]") if strong else ("[0-9]", "[A-Z]", "[a-z]")
+    words = re.findall("[A-Z]?[a-z]+|[A-Z]+|[0-9]+", part)
+    return all(re.search(kind, part) for kind in mixed) and len(part) <= 3 * len(words)
+
+
+def _lower(text: str) -> str:
+    """In lower case and as long as before; letters that patterns take for i and s are these."""
+    if not text.isascii():
+        for other, letter in (("İ", "i"), ("ı", "i"), ("ſ", "s")):
+            text = text.replace(other, letter)
+    return text.lower()
+
+
+def _places(low: str, words: Iterable[str]) -> list[int]:
+    """Where one of the words begins, in order."""
+    places = []
+    for word in words:
+        at = low.find(word)
+        while at >= 0:
+            places.append(at)
+            at = low.find(word, at + 1)
+    return sorted(places)
+
+
+def _begins(text: str, at: int, run: str, most: int | None = None) -> int:
+    """Where the run of characters begins that ends at a place; so far back it is looked."""
+    size, same = 64, re.compile(run)
+    while True:
+        back = same.match(text[max(at - size, 0) : at][::-1]).end()  # type: ignore[union-attr]
+        if back < size or (most and back >= most):
+            return at - back
+        size *= 2
+
+
+def _at_words(*words: str) -> Starts:
+    return lambda _, low: _places(low, words)
+
+
+def _at_names(text: str, low: str) -> Iterator[int]:
+    return (_begins(text, at, r"[\w-]*", 64) for at in _places(low, WORDS))
+
+
+def _at_runs(anchor: str, run: str) -> Starts:
+    """The run of characters before each anchor, which no such run holds."""
+    found = re.compile(anchor)
+    return lambda text, _: (_begins(text, at.start(), run) for at in found.finditer(text))
+
+
+def _at_countries(text: str, _: str) -> Iterator[int]:
+    return (found.start() for found in COUNTRIES.finditer(text))
+
+
+class Kind(NamedTuple):
+    """A pattern of what is replaced; of a match's group "value", where it has one, only that.
+
+    `holds` says whether a match is one. Without `starts`, which says where to look, the pattern
+    begins with letters of its own: they are quick to search, a look behind at every place is not.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    holds: Callable[[re.Match[str]], bool] | None = None
+    starts: Starts | None = None
+
+
+def _made(name: str, prefixes: str, rest: str, no: str = r"\w") -> list[Kind]:
+    """Keys that their maker lets begin alike, where a character of a word is not before them."""
+    return [
+        Kind(name, re.compile(rf"{prefix}(?<!{no}{prefix}){rest}")) for prefix in prefixes.split()
+    ]
+
+
+DIGIT = r"(?=[A-Za-z_-]*\d)"
+# Each pattern begins only where a run of its characters does, or is bounded: linear time.
+BEFORE = [
+    Kind("private-key", re.compile(PEM)),
+    *_made("jwt", "eyJ", r"[\w-]{8,}\.[\w-]{8,}\.[\w-]*", r"[\w-]"),
+    Kind("url-login", re.compile(r"://(?P<value>[^\s/@:\"'<>\[\]]{0,256}:[^\s/@\"'<>\[\]]+)(?=@)")),
+    Kind("credential", re.compile(
+        rf"(?i)\bauthorization(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{QUOTE})?"
+        r"(?:bearer|basic|token|apikey)\s{1,3}(?![a-z]+\b)(?P<value>[\w.~+/=-]{6,})"),
+        starts=_at_words("authorization")),
+    Kind("credential", re.compile(
+        r"(?i)\bbearer\s{1,3}(?P<value>(?=[^\s\d]{0,99}\d)[\w.~+/=-]{16,})"),
+        starts=_at_words("bearer")),
+    Kind("credential", re.compile(r"\b[Bb]asic (?P<value>[A-Za-z0-9+/]{8,}={0,2})"),
+        _basic, _at_words("basic ")),
+    *_made("aws-key", "A", r"(?:KIA|SIA|BIA|CCA|GPA|IDA|ROA|IPA|NPA|NVA)[A-Z0-9]{16}\b"),
+    *_made("github-token", "gh", r"[pousr]_\w{20,}"),
+    *_made("github-token", "github_pat_", r"\w{20,}"),
+    *_made("gitlab-token", "gl", r"[a-z]{2,5}-[\w-]{20,}"),
+    *_made("slack-token", "xox", r"[a-z]-[A-Za-z0-9-]{10,}"),
+    *_made("slack-token", "xapp-", "[A-Za-z0-9-]{10,}"),
+    Kind("slack-hook", re.compile(r"hooks\.slack\.com/services/(?P<value>[\w/]{20,})")),
+    Kind("stripe-key", re.compile(r"\b[srp]k_(?:live|test)_\w{10,}"),
+        starts=_at_runs("k_(?:live|test)_", "[srp]?")),
+    *_made("stripe-key", "whsec_", r"\w{10,}"),
+    *_made("anthropic-key", "sk-ant-", r"[\w-]{20,}", r"[\w-]"),
+    *_made("openai-key", "sk-", rf"{DIGIT}[\w-]{{20,}}", r"[\w-]"),
+    *_made("google-key", "AIza", r"[\w-]{35}"),
+    *_made("google-key", r"ya29\. GOCSPX-", r"[\w-]{20,}"),
+    *_made("access-token", "hf_ gsk_ npm_", "[A-Za-z0-9]{30,}"),
+    *_made("access-token", "lsv2_ r8_ xai- pplx- tvly- pypi-", rf"{DIGIT}[\w-]{{30,}}", r"[\w-]"),
+    *_made("access-token", r"SG\.", r"[\w-]{22}\.[\w-]{43}"),
+    Kind("secret", re.compile(ASSIGNED), _secret, _at_names),
+    Kind("secret", re.compile(BESIDE), _random, _at_words(*WORDS, "credential")),
+    Kind("email", re.compile(
+        r"(?<![\w.%+-])[\w.%+-]+@(?:[\w-]{1,63}\.)+"
+        r"(?!(?:png|jpe?g|gif|svg|webp|css|js)\b)[^\W\d_]{2,24}(?![\w-])"),
+        starts=_at_runs(r"@(?=[\w-]{1,63}\.)", r"[\w.%+-]*")),
+    Kind("iban", re.compile(rf"\b(?:{IBAN})\b"), _iban, _at_countries),
 ]  # fmt: skip
-
-
+IN_NUMBERS = [
+    Kind("card", re.compile(
+        r"(?<![\w.,-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}"
+        r"|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)"), _card),
+    Kind("ssn", re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")),
+    Kind("phone", re.compile(
+        r"(?<![\w.,+-])(?:\+[1-9](?:[ .()/-]{0,2}\d){7,13}\d"
+        r"|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}|0[1-9]([ .-])\d\d(?:\1\d\d){3}"
+        r"|0[1-9]\d{1,3}[ /-]\d{3,8}(?:[ -]\d{2,5})?)"
+        r"(?![\w-]|[.,/]\d)"), _phone),
+]  # fmt: skip
+AFTER = [
+    Kind("ip", re.compile(
+        r"(?<![\w.-])(?<![A-Za-z]/)(?<!ersion |ection )(?<!==)(?!0)"
+        r"\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"), _ip,
+        _at_runs(r"\.(?=\d{1,3}\.\d{1,3}\.\d)", r"\d*")),
+    Kind("ip", re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?![\w:])"), _ip,
+         _at_runs(":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*", "[0-9A-Fa-f:]*")),
+]  # fmt: skip
+APART = re.compile(
+    r"\n(?<![\s:=]\n)(?<!(?i:bearer|apikey)\n)(?<!(?i:basic|token)\n)(?![\s:=])"
+    r"|\",(?=[ \"])|(?P<prose>[a-z]\. )(?=[A-Z])"
+)
+"""Where no match goes over; what is quoted goes over the end of a sentence."""
+QUOTED = re.compile(rf"[:=]\s{{0,3}}{QUOTE}")
+LONGEST = 320
+"""So long is what is quoted at most, with its name's end."""
+NEAR = 500
+"""Characters before a pseudonym in which a place to part the text is looked for first."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SHORT = 60
 """The names and labels of a chart's rows, which come again and again, are looked at once."""
 
@@ -135,8 +273,9 @@ def redact(text: str, key: bytes) -> str:
 
     E-mail and IP addresses, phone, card and account numbers (where their check digits hold), US
     social security numbers, private keys, tokens and keys of known makers, logins in URLs and
-    headers, and what is given to a name like ``password``. Names of people and places are not
-    found, nor is a password of letters alone after a colon, which reads as prose.
+    headers, what is given to a name like ``password``, and what looks like chance behind a word
+    like key. Names of people and places are not found, nor is a password of letters alone after a
+    colon, which reads as prose.
 
     Parameters
     ----------
@@ -149,14 +288,102 @@ def redact(text: str, key: bytes) -> str:
     >>> redact("Ask jo@example.com or Jo@Example.com, 2026-05-12 10:15", b"key")
     'Ask [email-44504a82] or [email-44504a82], 2026-05-12 10:15'
     """
-    for _ in range(5):  # what is replaced may part what stands beside it from its neighbours
-        before = text
-        for name, hints, pattern, holds in KINDS:
-            if not hints or any(hint in text for hint in hints):
-                text = pattern.sub(partial(_marked, name, holds, key), text)
+    once = _once(text, key)
+    if once == text:
+        return text
+    parts, last = [], 0
+    for mark in MARKED.finditer(once):
+        if mark.start() >= last:
+            begin, end = _around(once, mark, last)
+            parts += [once[last:begin], _settled(once[begin:end], key)]
+            last = end
+    return "".join([*parts, once[last:]])
+
+
+def _around(text: str, mark: re.Match[str], last: int) -> tuple[int, int]:
+    """Where no match goes over, before a pseudonym (not before `last`) and behind it."""
+    begin, at, size = last, mark.start(), NEAR
+    while begin == last and at - size > last:
+        for cut in APART.finditer(text, at - size, at):
+            begin = cut.end()
+        size *= 4
+    for cut in APART.finditer(text, mark.end()):
+        first = max(begin, cut.start() - LONGEST)
+        if not (cut["prose"] and QUOTED.search(text, first, cut.start())):
+            return begin, cut.end()
+    return begin, len(text)
+
+
+def _settled(text: str, key: bytes) -> str:
+    """What is replaced may part what stands beside it from its neighbours: looked at again."""
+    for _ in range(4):
+        before, text = text, _once(text, key)
         if text == before:
             break
     return text
+
+
+def _once(text: str, key: bytes) -> str:
+    text = _kinds(text, BEFORE, key)
+    return _kinds(_numbers(text, key), AFTER, key)
+
+
+def _kinds(text: str, kinds: list[Kind], key: bytes) -> str:
+    low = None
+    for kind in kinds:
+        if kind.starts is None:
+            found = kind.pattern.finditer(text)
+        else:
+            low = _lower(text) if low is None else low
+            found = _matches(kind.pattern, text, kind.starts(text, low))
+        if edits := _edits(kind, found, key):
+            text, low = _edited(text, edits), low and _edited(low, edits)
+    return text
+
+
+def _matches(pattern: re.Pattern[str], text: str, starts: Iterable[int]) -> Iterator[re.Match[str]]:
+    """The matches that begin at one of the places, each behind the one before."""
+    last = tried = -1
+    for start in starts:
+        if start >= last and start > tried:
+            tried = start
+            if found := pattern.match(text, start):
+                last = found.end()
+                yield found
+
+
+def _numbers(text: str, key: bytes) -> str:
+    """Cards, social security and phone numbers: of each run of digits, with what is beside it."""
+    found: list[Edit] = []
+    for run in (NUMBERS if text.isascii() else ANY_NUMBERS).finditer(text):
+        begin, end = run.span()
+        before = 1 if begin else 0
+        part = old = text[begin - before : end + 2]
+        for kind in IN_NUMBERS:
+            edits = _edits(kind, kind.pattern.finditer(part, before), key)
+            part = _edited(part, edits) if edits else part
+        if part is not old:
+            behind = len(old) - before - (end - begin)
+            found.append((begin, end, part[before : len(part) - behind]))
+    return _edited(text, found) if found else text
+
+
+def _edits(kind: Kind, found: Iterable[re.Match[str]], key: bytes) -> list[Edit]:
+    """A pseudonym for each match that holds."""
+    group = "value" if "value" in kind.pattern.groupindex else 0
+    return [
+        (*match.span(group), _pseudonym(kind.name, match[group], key))
+        for match in found
+        if kind.holds is None or kind.holds(match)
+    ]
+
+
+def _edited(text: str, edits: Iterable[Edit]) -> str:
+    parts, last = [], 0
+    for begin, end, new in edits:
+        parts += [text[last:begin], new]
+        last = end
+    return "".join([*parts, text[last:]])
 
 
 _again = lru_cache(4096)(redact)
@@ -171,7 +398,7 @@ def redacted(value: Any, key: bytes) -> Any:
     {'rows': [['[email-44504a82]', 3]], 'password': '[secret-955a75ee]'}
     """
     if isinstance(value, str):
-        return _again(value, key) if len(value) <= SHORT else redact(value, key)
+        return _again(value, key) if len(value) <= SHORT else _uncoloured(value, key)
     if isinstance(value, list | tuple):
         return _whole(value, key) or [redacted(item, key) for item in value]
     if isinstance(value, dict):
@@ -180,6 +407,53 @@ def redacted(value: Any, key: bytes) -> Any:
         found = {redacted(str(name), key): _held(str(name), v, key) for name, v in value.items()}
         return type(value)(found)  # a notebook's parts stay what they are
     return value
+
+
+def _uncoloured(text: str, key: bytes) -> str:
+    """A text redacted; without its colours where one parts a secret from its name."""
+    found = redact(text, key)
+    if "\x1b" not in text:
+        return found
+    bare = redact(COLOURS.sub("", text), key)
+    return found if COLOURS.sub("", found) == bare else bare
+
+
+def redacted_frame(frame: pl.DataFrame, key: bytes | None) -> pl.DataFrame:
+    """A frame with every text in it redacted, JSON as what it says; itself without a key.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> redacted_frame(pl.DataFrame({"said": ["jo@example.com"], "n": [1]}), b"key").rows()
+    [('[email-44504a82]', 1)]
+    """
+    import polars as pl
+
+    if key is None:
+        return frame
+    columns = []
+    for column in frame.iter_columns():
+        if column.dtype == pl.String:
+            found = {text: _stored(text, key) for text in column.unique().drop_nulls()}
+            changed = {old: new for old, new in found.items() if old != new}
+            columns.append(column.replace(changed) if changed else column)
+        elif column.dtype.is_nested():
+            rows = redacted(column.to_list(), key)
+            columns.append(pl.Series(column.name, rows, column.dtype))
+        else:
+            columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def _stored(text: str, key: bytes) -> str:
+    if text[:1] in ("{", "["):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return redact(text, key)
+        found = redacted(value, key)
+        return text if found == value else json.dumps(found, ensure_ascii=False)
+    return redact(text, key)
 
 
 def _whole(value: Any, key: bytes) -> list[Any] | None:
@@ -211,14 +485,6 @@ def _held(name: str, value: Any, key: bytes) -> Any:
     if isinstance(value, str) and SECRET_NAME.fullmatch(name) and not re.fullmatch(MARK, value):
         return _pseudonym("secret", value, key) if value else value
     return redacted(value, key)
-
-
-def _marked(name: str, holds: Any, key: bytes, found: re.Match[str]) -> str:
-    if holds and not holds(found):
-        return found[0]
-    value = found.groupdict().get("value") or found[0]
-    before, _, after = found[0].rpartition(value)
-    return before + _pseudonym(name, value, key) + after
 
 
 def _pseudonym(kind: str, value: str, key: bytes) -> str:

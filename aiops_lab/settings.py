@@ -105,7 +105,8 @@ TEMPLATE = """\
 # positives = 100                          # so many of each kind were labelled
 # negatives = 200
 
-# Secrets and personal data in reports: by default replaced where the lab holds traffic.
+# Secrets and personal data in reports, gates and exports: by default replaced where the lab
+# holds traffic.
 # [redact]
 # on = true
 """
@@ -408,7 +409,7 @@ class Guard(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Whether reports replace secrets and personal data; None: where the lab holds traffic."""
+    """Whether secrets and personal data are replaced; None: where the lab holds traffic."""
 
     on: bool | None = None
 

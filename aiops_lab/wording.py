@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from aiops_lab.sharing import shared
+
 MINUS = "−"
 MARKS = 30
 """So many marks may stand on one letter; a browser hangs on 100,000."""
@@ -133,7 +135,7 @@ def in_markdown(text: str) -> str:
     >>> in_markdown("a *b* [c](d)")
     'a \\\\*b\\\\* \\\\[c\\\\](d)'
     """
-    shown = visible(text)
+    shown = visible(shared(text))
     for sign in "\\`*_[]<>|#":
         shown = shown.replace(sign, f"\\{sign}")
     return shown.replace("\n", " ")

@@ -22,6 +22,9 @@ BODY = "MIIEpAIBAAKCAQEA7bq1" * 8
 LONG = "4f9Kd02mZq81LxPwTn7RbVc3YsGhJe65AaUiOo0X"
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n{BODY}=\n-----END RSA PRIVATE KEY-----"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{LONG}"
+MIXED = "dGhpc2lzYXNlY3JldA8f3kQ"
+HEX = "9f8a7c6d5e4b3a2109f8e7d6c5b4a392"
+UUID = "550e8400-e29b-41d4-a716-446655440000"
 SECRETS = {
     "jo.o'neil+x@mail.example.co.uk": "email",
     "müller@exämple.de": "email",
@@ -54,6 +57,9 @@ SECRETS = {
     f"sk-proj-{LONG}": "openai-key",
     f"sk-ant-api03-{LONG}": "anthropic-key",
     f"AIza{LONG[:35]}": "google-key",
+    f"hf_{LONG[:34]}": "access-token",
+    f"lsv2_pt_{LONG[:32]}_{LONG[:10]}": "access-token",
+    f"SG.{LONG[:22]}.{LONG}abc": "access-token",
 }
 WITHIN = {
     "postgres://jo:s3cret!@db.example.com/x": ("jo:s3cret!", "url-login"),
@@ -65,6 +71,13 @@ WITHIN = {
     '{\\"client_secret\\": \\"abcdef\\"}': ("abcdef", "secret"),
     f"AWS_SECRET_ACCESS_KEY={LONG}": (LONG, "secret"),
     f"access_token: {LONG}": (LONG, "secret"),
+    f"key is {MIXED}": (MIXED, "secret"),
+    f"The KEY (prod) – {MIXED}": (MIXED, "secret"),
+    f"<td>key</td><td>{MIXED}</td>": (MIXED, "secret"),
+    f"the token `{MIXED}`": (MIXED, "secret"),
+    f"the secret for staging is {HEX}": (HEX, "secret"),
+    f"our credentials: {HEX}": (HEX, "secret"),
+    f"API key {UUID}": (UUID, "secret"),
 }
 ORDINARY = """\
 2026-05-12|2026-05-12 10:15:00|2026-05-12T10:15:00.123456+00:00|12/05/2026|05-12-2026
@@ -82,6 +95,18 @@ body { margin: 0 auto; padding: 1.5rem 1rem 4rem; --ok: #00704f }|sk-loading-spi
 def f(x): return x[1:3] + 12345678901|datum.tilt > 0|baseline_output|topic: delivery (30)
 £12, £22|(120) 240-360|4 of 120|1-2-3-4-5|2001|1234 5678 9012 3456|AB12 3456 7890 1234
 support-answers_3yVYjydkrWeqpksGyr2whv.eval|PaZ6QcjoHJp2LDa54dfmfV|https://example.com:8080/a?b=c
+key d41d8cd98f00b204e9800998ecf8427e|primary key 550e8400-e29b-41d4-a716-446655440000
+the key has sha256 d41d8cd98f00b204e9800998ecf8427e
+its token in trace 4bf92f3577b34da6a3ce929d0e0e4736
+secret of commit 9f8a7c6d5e4b3a2109f8e7d6c5b4a39210fedcba
+the secret's digest dGhpc2lzYXNlY3JldA8f3kQ
+key of run 3vYVjydkrWeqpksGyr2whv|a key finding. dGhpc2lzYXNlY3JldA8f3kQ
+a key, dGhpc2lzYXNlY3JldA8f3kQ
+How do I reset the password of order 123456789012?|tokens of claude-3-5-sonnet-20241022
+monkey dGhpc2lzYXNlY3JldA8f3kQ|keyed dGhpc2lzYXNlY3JldA8f3kQ|key dGhpc2lzYXNlY3JldA8f3kQ.png
+key data:image/png;base64,iVBORw0KGgodGhpc2lzYXNlY3JldA8f3kQ|token Qwen2TokenizerFast16Bit
+password rules in /usr/lib/python3/dist-packages/pam|the key is a2hlbGxvIHdv
+secrets in 2026-05-12T10-15-00Z
 0.4111111111111111|01-02-03-04-05-06|-----BEGIN CERTIFICATE-----|5 + 4 = 9|000-12-3456|9:41"""
 ORDINARY = re.split(r"[|\n]", ORDINARY)
 HOSTILE = (
@@ -90,6 +115,7 @@ HOSTILE = (
     "eyJaaaaaaaa-", "eyJaaaaaaaa.", "://", "://a:", "a:", "password", "password ", "password=",
     "password='", "-secret", "token:", "api_", "bearer ", "authorization:", "Basic ", "sk-", "sk-a",
     "DE89 ", "A B", "AKIA", "ghp_", "\\n", " ", "\n", '"', "[email-00000000]", "0123 ", "4111 ",
+    "A", "0-", "key ", "key is a1", "secret 0a", "é", "é@", "sk_live_", "k_test_", "1.1.", "+1-",
 )  # fmt: skip
 
 
@@ -142,6 +168,13 @@ def test_ordinary_text_stays(text: str) -> None:
     assert redact(f"It is {text}, so.", KEY) == f"It is {text}, so."
 
 
+def test_what_parts_of_a_text_are_found_does_not_depend_on_what_stands_in_other_lines() -> None:
+    pieces = [*SECRETS, *WITHIN, *ORDINARY]
+    lines = [piece for piece in pieces if "\n" not in piece]
+    apart = [redact(f"It is {line}.", KEY) for line in lines]
+    assert redact("\n".join(f"It is {line}." for line in lines), KEY).split("\n") == apart
+
+
 def test_the_same_value_has_the_same_pseudonym_and_another_key_another() -> None:
     for one, other in (
         ("Jo@Example.com", "jo@example.com"),
@@ -149,6 +182,8 @@ def test_the_same_value_has_the_same_pseudonym_and_another_key_another() -> None
         ("+49 30 1234567", "+49-30-1234567"),
     ):
         assert redact(one, KEY) == redact(other, KEY) != redact(one, b"other")
+    given, said = redact(f"api_key={MIXED}", KEY), redact(f"the key is {MIXED}", KEY)
+    assert given.rpartition("[")[2] == said.rpartition("[")[2]
     assert redact("jo@example.com", KEY) != redact("jo@example.org", KEY)
 
 

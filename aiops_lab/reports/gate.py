@@ -7,6 +7,7 @@ import unicodedata
 from typing import Any
 from xml.etree import ElementTree
 
+from aiops_lab.sharing import shared, sharing
 from aiops_lab.ship.gate import Gate
 from aiops_lab.ship.gate_words import spent, told
 from aiops_lab.target.cost_words import percent
@@ -31,17 +32,22 @@ def inert(text: Any, longest: int = LONGEST) -> str:
     >>> inert("**hi** @all").replace("\\u200b", "")
     '\\\\*\\\\*hi\\\\*\\\\* @all'
     """
-    line = " ".join(str(text).split())
+    line = " ".join(shared(str(text)).split())
     shown = "".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
     cut = shown if len(shown) <= longest else shown[: longest - 1] + "…"
     return FORMATTING.sub(r"\\\1", ACTIVE.sub(lambda m: m[0][0] + NOTHING + m[0][1:], cut))
 
 
-def to_markdown(gate: Gate) -> str:
-    """The answer in at most 60 lines, for a pull request.
+def to_markdown(gate: Gate, key: bytes | None = None) -> str:
+    """The answer in at most 60 lines, for a pull request; redacted with a lab's key.
 
     The first line is a marker for workflows that replace their last comment.
     """
+    with sharing(key):
+        return _markdown(gate)
+
+
+def _markdown(gate: Gate) -> str:
     verdict, settings = gate.verdict, gate.settings
     lines = [
         MARKER,
@@ -129,8 +135,13 @@ def _lost(gate: Gate) -> list[dict[str, Any]]:
     return [r for r in flips if r["direction"] * r["difference"] < 0 and r["metric"] in ruled]
 
 
-def to_junit(gate: Gate) -> str:
+def to_junit(gate: Gate, key: bytes | None = None) -> str:
     """JUnit XML: a test case a rule; what is inconclusive is skipped, with its message."""
+    with sharing(key):
+        return _junit(gate)
+
+
+def _junit(gate: Gate) -> str:
     rows, lost = gate.rules.to_dicts(), _lost(gate)
     states = [row["status"] for row in rows if row["role"] != "info"]
     suite = ElementTree.Element("testsuite", name="aiops-lab gate")
@@ -164,4 +175,4 @@ def _outcome(case: ElementTree.Element, status: str, message: str) -> None:
 
 
 def _xml(text: str) -> str:
-    return NEVER_IN_XML.sub("\ufffd", visible(text))
+    return NEVER_IN_XML.sub("\ufffd", visible(shared(text)))

@@ -13,6 +13,7 @@ from aiops_lab.objectives.short import objectives_in
 from aiops_lab.respond.experiments import REPLAYS
 from aiops_lab.respond.signatures import FAMILIES, KINDS, family_of
 from aiops_lab.respond.words import ROLLBACK
+from aiops_lab.sharing import sharing
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import ARTEFACTS, bare_version
 from aiops_lab.wording import in_markdown, listing
@@ -57,6 +58,11 @@ def playbook(lab: Any) -> str:
     lab
         A Lab.
     """
+    with sharing(lab.redaction_key()):
+        return _written(lab)
+
+
+def _written(lab: Any) -> str:
     used = _in_use(lab)
     goals = objectives_in(lab.settings)
     lines = [

@@ -13,9 +13,11 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
+from aiops_lab.redact import redacted_frame
 from aiops_lab.respond.replay import PASSES, replay_set
 from aiops_lab.respond.triage import CLEAR, Triage, triage
 from aiops_lab.respond.words import name_of, percent, size_words
+from aiops_lab.sharing import sharing
 from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.tables import digest
 from aiops_lab.target.budget import error_budget
@@ -63,7 +65,13 @@ def postmortem(lab: Any, found: Triage | None = None, **asked: Any) -> Postmorte
     if not found.suspects.height:
         raise BadSettings(f"{found.verdict.headline} {found.verdict.next_step}")
     kept = _kept(found)
-    cases = _cases(lab, found)
+    key = lab.redaction_key()
+    cases = redacted_frame(_cases(lab, found), key)
+    with sharing(key):
+        return Postmortem(_draft(lab, found, kept, cases), cases, kept)
+
+
+def _draft(lab: Any, found: Triage, kept: dict[str, Any], cases: pl.DataFrame) -> str:
     lines = [
         f"# Postmortem: {in_markdown(kept['metric'])}, {kept['began'][:10]}", "",
         "Status: draft. Authors: __. Owner: __.", "",
@@ -80,7 +88,7 @@ def postmortem(lab: Any, found: Triage | None = None, **asked: Any) -> Postmorte
         "## Lessons", "", "- What went well: __", "- What went wrong: __",
         "- Where we were lucky: __",
     ]  # fmt: skip
-    return Postmortem("\n".join(lines).rstrip() + "\n", cases, kept)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def write_cases(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
