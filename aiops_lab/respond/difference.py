@@ -18,7 +18,7 @@ from aiops_lab.wording import ALONE, listing, visible
 T = TypeVar("T")
 MOST_MESSAGES = 300
 DEEPEST = 20
-BLANKS = re.compile(r"(?<![ \t])[ \t]++(?=\n|\Z)")
+BLANKS = re.compile(r"(?<![ \t])[ \t]+(?=\n|\Z)")
 ODD = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 TAGS = re.compile("[\U000e0000-\U000e007f]+")
 KINDS = {

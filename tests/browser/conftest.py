@@ -154,7 +154,7 @@ class Notebook(Opened):
         self.page.keyboard.insert_text(code)
         self.page.keyboard.press("Control+Enter")
         output = cell.locator(".jp-OutputArea-output").last
-        output.wait_for(timeout=30_000)
+        output.wait_for(timeout=120_000)
         return output.inner_text().strip()
 
 
@@ -165,6 +165,7 @@ def notebook(browser: Browser, jupyterlab: str) -> Iterator[Callable[[str], Note
 
     def opening(name: str) -> Notebook:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(90_000)  # a kernel may share its processor with other tests
         opened = Notebook(page)
         notebooks.append(opened)
 

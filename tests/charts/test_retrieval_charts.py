@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -129,12 +130,12 @@ def test_the_browser_steps_through_what_is_asked_for(demo: Retrieval) -> None:
     first = browser.value["question"]
     browser.next.click()
     assert browser.value["question"] != first
-    assert browser.counter.value.startswith("2 of ")
+    assert ">2 of " in browser.counter.value
     browser.previous.click()
     assert browser.value["question"] == first
     assert browser.previous.disabled
     browser.order.value = "found by none"
-    assert 0 < int(browser.counter.value.split()[-1]) < 100
+    assert 0 < int(re.findall(r"\d+", browser.counter.value)[-1]) < 100
     browser.order.value = "all"
     browser.search.value = "E1205"
     assert browser.value["question"].startswith("api-")
