@@ -16,13 +16,13 @@ from aiops_lab.stats.judged import LEAST_POWER
 from aiops_lab.stats.spent import Floats, Judge, rates
 
 Bools = NDArray[np.bool_]
-EVIDENCE = 0.005
+EVIDENCE = 0.003
 """The lower bound of the bad share that an alert asks for is one-sided at this level."""
 SURE = 0.05
 """One-sided, of the upper bound of a judge's false flags."""
 SHORT = 12
 """A long window has a short one of this part, which says that it is still so."""
-MULTIPLES = (2.5, 12.0)
+MULTIPLES = (2.5, 10.0)
 """Times the allowed share; for each, evidence is gathered."""
 MOST = 0.9
 """The largest bad share for which evidence is gathered."""
