@@ -224,7 +224,7 @@ BEFORE = [
     *_made("google-key", "AIza", r"[\w-]{35}"),
     *_made("google-key", r"ya29\. GOCSPX-", r"[\w-]{20,}"),
     *_made("access-token", "hf_ gsk_ npm_", "[A-Za-z0-9]{30,}"),
-    *_made("access-token", "lsv2_ r8_ xai- pplx- tvly- pypi-", rf"{DIGIT}[\w-]{{30,}}", r"[\w-]"),
+    *_made("access-token", "lsv2_ r8_ xai- pplx- tvly-", rf"{DIGIT}[\w-]{{30,}}", r"[\w-]"),
     *_made("access-token", r"SG\.", r"[\w-]{22}\.[\w-]{43}"),
     Kind("secret", re.compile(ASSIGNED), _secret, _at_names),
     Kind("secret", re.compile(BESIDE), _random, _at_words(*WORDS, "credential")),
