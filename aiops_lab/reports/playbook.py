@@ -144,7 +144,8 @@ def anchor(heading: str) -> str:
     >>> anchor("LLM03 Supply Chain")
     'llm03-supply-chain'
     """
-    return re.sub(r"\W+", "-", heading.lower()).strip("-") or "part"
+    plain = heading.replace("\\", "")  # what Markdown escapes is told plainly in a verdict
+    return re.sub(r"\W+", "-", plain.lower()).strip("-") or "part"
 
 
 def entries(verdict: Verdict) -> list[tuple[str, str]]:
@@ -171,7 +172,7 @@ def _entry_of(name: str) -> str | None:
         return found[1]
     if found := re.match(r"spent of (.+)", name):
         return f"Objective {found[1]}"
-    if name.startswith("LLM"):
+    if name.partition(" ")[0] in RISKS:
         return name
     if name.startswith("share of ") or re.search(r", \w+day$", name):
         return DECISIONS

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.respond.difference import aligned
-from aiops_lab.respond.incident import incident
 from aiops_lab.respond.replay import STRATA, VERSIONS
-from aiops_lab.respond.triage import Triage
+from aiops_lab.respond.triage import Triage, incident_of
 from aiops_lab.tables import SCHEMAS, TIME
 from aiops_lab.watch.changes import ARTEFACTS, bare_version
 from aiops_lab.watch.traces import pick_traces, steps_of
@@ -55,16 +53,13 @@ def failing_and_good(lab: Any, result: Triage | None = None, most: int = 20) -> 
         that fails; ``within``: furthest where the figure moved to, the first suspect's version
         first), outcome.
     """
-    told = result.settings if result is not None else {}
-    if result is None or "window" not in told:
+    asked = None if result is None else incident_of(lab, result)
+    if result is None or asked is None:
         kinds = pl.col("kind") == "typical"
         picked = pick_traces(lab, most=most).unique("trace_id", maintain_order=True)
         side = pl.when(kinds).then(pl.lit("before")).otherwise(pl.lit("within"))
         rows = picked.sort(pl.col("kind") == "slow", maintain_order=True).with_columns(side=side)
         return _as(rows.with_columns(at=None, outcome=None), PICKED)
-    before = timedelta(days=told["before_days"])
-    asked = incident(lab, told["window"], None, told["metric"], told["where"], None, before)
-    assert asked is not None
     rows, outcome = asked.requests.drop_nulls("outcome"), pl.col("outcome")
     inside = pl.col("at") >= asked.began
     was, now = rows.filter(~inside), rows.filter(inside)

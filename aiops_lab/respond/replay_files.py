@@ -140,6 +140,17 @@ def tests_of(rows: pl.DataFrame) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def arm_name(version: str) -> str:
+    """A version as a file can be called.
+
+    Examples
+    --------
+    >>> arm_name("answer:v2/a")
+    'answer_v2_a'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", version)[:60]
+
+
 def write_replay(
     rows: pl.DataFrame, folder: Path, to: str, prompts: dict[str, str] | None = None
 ) -> list[Path]:
@@ -172,7 +183,7 @@ def write_replay(
     written[0].write_text(text, "utf-8")
     arms = []
     for name, prompt in (prompts or {}).items():
-        arms.append(folder / f"prompt-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}.txt")
+        arms.append(folder / f"prompt-{arm_name(name)}.txt")
         arms[-1].write_text(prompt, "utf-8")
     written += arms
     if to == "inspect":

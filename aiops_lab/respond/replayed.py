@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.measures import MEASURES, measure
+from aiops_lab.respond.replay_files import arm_name
 from aiops_lab.respond.suspects import Suspect
 
 ARM = re.compile(r"prompt-([\w.-]{1,60})\.txt")
@@ -63,17 +64,12 @@ def replayed(
     found = {}
     for k, suspect in enumerate(suspects):
         old = was.get(suspect.change_id or "")
-        pair = [arms.get((suspect.artefact, _named(v))) for v in (old, suspect.version) if v]
+        pair = [arms.get((suspect.artefact, arm_name(v))) for v in (old, suspect.version) if v]
         if len(pair) == 2 and pair[0] and pair[1] and pair[0] != pair[1]:
             both = _paired(lab, pair[0], pair[1], metric, again["sample_id"].unique())
             if both is not None:
                 found[k] = both
     return found
-
-
-def _named(version: str) -> str:
-    """A version as the name of an arm's file has it."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", version)[:60]
 
 
 def arms_of(run: dict[str, Any]) -> list[tuple[str, str]]:
@@ -83,7 +79,7 @@ def arms_of(run: dict[str, Any]) -> list[tuple[str, str]]:
     told += [(kind, run[name]) for kind in ("model", "provider")
              for name in ("model", "model_served")]  # fmt: skip
     told += [tag.partition("=")[::2] for tag in run["tags"] or () if "=" in tag]
-    return [(kind, _named(version)) for kind, version in told if version]
+    return [(kind, arm_name(version)) for kind, version in told if version]
 
 
 def _paired(lab: Any, old: str, new: str, metric: str, ids: pl.Series) -> Replayed | None:

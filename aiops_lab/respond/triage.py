@@ -182,6 +182,15 @@ def triage(
     )  # fmt: skip
 
 
+def incident_of(lab: Any, found: Triage) -> Incident | None:
+    """The incident that was triaged, with its requests; None where there was none."""
+    told = found.settings
+    if "window" not in told:
+        return None
+    before = timedelta(days=told["before_days"])
+    return incident(lab, told["window"], None, told["metric"], told["where"], None, before)
+
+
 def _nothing(asked: Incident | None = None) -> Triage:
     """Where there is no incident, or nothing is known of one."""
     suspects, evidence, split, series = (

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from aiops_lab.errors import NotComputable
-from aiops_lab.respond.incident import incident
 from aiops_lab.respond.panel import SEGMENTS
 from aiops_lab.respond.slices import EXPLANATIONS, find_slices
-from aiops_lab.respond.triage import Triage
+from aiops_lab.respond.triage import Triage, incident_of
 
 
 def where_moved(lab: Any, found: Triage, *, limit: int = 3) -> pl.DataFrame:
@@ -32,26 +30,22 @@ def where_moved(lab: Any, found: Triage, *, limit: int = 3) -> pl.DataFrame:
         As `aiops_lab.find_slices` gives it, of slice, tenant and language; days before tell what is
         usual. Empty where requests tell none of them, or all may be chance.
     """
-    told = found.settings
-    if "window" not in told:
-        return pl.DataFrame(schema=EXPLANATIONS)
-    before = timedelta(days=told["before_days"])
-    asked = incident(lab, told["window"], None, told["metric"], told["where"], None, before)
+    nothing = pl.DataFrame(schema=EXPLANATIONS)
+    asked = incident_of(lab, found)
     if asked is None:
-        return pl.DataFrame(schema=EXPLANATIONS)
+        return nothing
     rows = asked.requests.filter(pl.col("outcome").is_not_null())
     names = [n for n in SEGMENTS if n in rows.columns and rows[n].n_unique() > 1]
-    began: datetime = asked.began
-    parts = rows.group_by(*names, late=pl.col("at") >= began, day=pl.col("at").dt.date()).agg(
+    if not names:
+        return nothing
+    parts = rows.group_by(*names, late=pl.col("at") >= asked.began, day=pl.col("at").dt.date()).agg(
         sum=pl.col("outcome").sum(), n=pl.len()
     )
     early, late = (parts.filter(pl.col("late") == side).drop("late") for side in (False, True))
-    if not names:
-        return pl.DataFrame(schema=EXPLANATIONS)
     try:
         return find_slices(
             early, late.group_by(names).agg(pl.col("sum", "n").sum()), value="sum", count="n",
             dimensions=names, time="day", limit=limit,
         )  # fmt: skip
     except NotComputable:
-        return pl.DataFrame(schema=EXPLANATIONS)
+        return nothing

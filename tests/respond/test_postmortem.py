@@ -29,6 +29,11 @@ def span(number: int, at: datetime, broken: bool) -> dict:
             "input.value": f"question {number}", "output.value": "{" if broken else "{}",
             "openinference.span.kind": "CHAIN", "llm.prompt_template.version": "p2" if broken else
             "p1"}  # fmt: skip
+    return traced(number, at, told)
+
+
+def traced(number: int, at: datetime, told: dict[str, str]) -> dict:
+    """A span of a second, a trace of its own, with some attributes."""
     begin = round(at.timestamp())
     return {
         "traceId": f"{number + 1:032x}", "spanId": f"{number + 1:016x}", "name": "chat",
@@ -95,6 +100,14 @@ def test_each_alarm_leads_to_an_entry_that_is_there(home: Lab, name: str, headin
     ((told, place),) = entries(verdict)
     assert told == heading
     assert f'id="{place}"' in document(playbook(home))
+
+
+def test_a_name_with_signs_of_markdown_has_one_anchor(home: Lab) -> None:
+    rules = '[[slo]]\nname = "valid_json"\nmetric = "json_valid"\ngood = true\ntarget = 0.9\n'
+    (home.path / "lab.toml").write_text(rules)
+    verdict = Verdict("warn", "Spent.", (Evidence("spent of valid_json", 2.0, status="warn"),))
+    ((_, place),) = entries(verdict)
+    assert f'id="{place}"' in document(playbook(open_lab(home.path)))
 
 
 def test_what_did_not_alarm_leads_nowhere_but_suspects_do() -> None:

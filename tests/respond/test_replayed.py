@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from aiops_lab import Lab, open_lab, triage
+from tests.respond.test_postmortem import traced
 
 BEGAN = datetime(2026, 5, 10)
 REFUSED, ANSWERED = "I'm sorry, but I can't help with that.", "The ferry leaves at nine."
@@ -23,12 +24,7 @@ def span(number: int, at: datetime) -> dict:
         "llm.prompt_template.version": "p2" if late else "p1",
         "gen_ai.request.model": "kite-2" if late else "kite-1",
     }  # fmt: skip
-    begin = round(at.timestamp())
-    return {
-        "traceId": f"{number + 1:032x}", "spanId": f"{number + 1:016x}", "name": "chat",
-        "startTimeUnixNano": f"{begin}000000000", "endTimeUnixNano": f"{begin + 1}000000000",
-        "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in told.items()],
-    }  # fmt: skip
+    return traced(number, at, told)
 
 
 @pytest.fixture
