@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.errors import BadSettings
 from aiops_lab.guard.risks import NAMES as RISKS
 from aiops_lab.guard.risks import SETTLE, UNSEEN
 from aiops_lab.objectives.short import objectives_in
@@ -64,7 +65,11 @@ def playbook(lab: Any) -> str:
 
 def _written(lab: Any) -> str:
     used = _in_use(lab)
-    goals = objectives_in(lab.settings)
+    goals, wrong = [], None
+    try:
+        goals = objectives_in(lab.settings)
+    except BadSettings as error:  # pages that ask for no objective are written all the same
+        wrong = f"Objectives cannot be read: {in_markdown(str(error))}"
     lines = [
         "# Playbook", "",
         f"## {FIRST}", "",
@@ -74,7 +79,7 @@ def _written(lab: Any) -> str:
         "Is it worse than the promise? `aiops-lab report target_error_budget --lab LAB` tells what "
         "is spent. Is it an attack? `aiops-lab report guard_security --lab LAB`.", "",
     ]  # fmt: skip
-    lines += ["## What may alarm", ""]
+    lines += ["## What may alarm", "", *([wrong, ""] if wrong else [])]
     for goal in goals:
         of = in_markdown(goal.metric or "several figures")
         lines += [f"### Objective {in_markdown(goal.name)}", "",

@@ -15,6 +15,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.guard.risks import NAMES as RISKS
 from aiops_lab.reports.page import document
 from aiops_lab.reports.playbook import entries, playbook
+from aiops_lab.reports.site import write_index
 from aiops_lab.respond.postmortem import postmortem, write_cases
 from aiops_lab.respond.signatures import KINDS
 from aiops_lab.verdict import Evidence, Verdict
@@ -122,6 +123,14 @@ def test_a_page_of_it_runs_nothing(home: Lab) -> None:
     page = document(playbook(home))
     assert "<img" not in page and "<script" not in page
     assert '<a href="#provider">' in page
+
+
+def test_objectives_that_cannot_be_read_keep_no_page_from_being_written(tmp_path: Path) -> None:
+    lab = open_lab(tmp_path / "lab")
+    (lab.path / "lab.toml").write_text('[[slo]]\nname = "x"\nmetric = "m"\ntarget = 0.9\n')
+    assert write_index(open_lab(lab.path), tmp_path / "out").is_file()
+    told = (tmp_path / "out" / "playbook.html").read_text("utf-8")
+    assert "Objectives cannot be read: lab.toml: slo 'x'" in told.replace("&#x27;", "'")
 
 
 def test_an_empty_lab_has_a_playbook_too(tmp_path: Path) -> None:
