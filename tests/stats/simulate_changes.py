@@ -75,7 +75,7 @@ def draw(design: Design, count: int, random: np.random.Generator) -> Drawn:
     weight = weight / weight.sum(1, keepdims=True)
     bad = random.uniform(0.01, 0.1, (count, 1)) * random.uniform(0.3, 1.5, (count, strata))
     whole = random.uniform(*design.changed, (count, 1))
-    changed = whole * np.exp(random.normal(0, 0.5, (count, strata)))
+    changed = np.minimum(whole * np.exp(random.normal(0, 0.5, (count, strata))), 0.9)
     better = np.minimum(changed * random.uniform(0, 0.7, (count, strata)), 0.9 * bad)
     worse = changed - better
     truth = (weight * (worse - better)).sum(1)

@@ -56,11 +56,7 @@ def simulated(design: changes.Design, seed: int) -> dict[str, float]:
 
 
 def test_coverage_and_width_in_every_cell() -> None:
-    """At least 94 %, at most 1.15 times as wide as Tango's on Kish's effective number.
-
-    With a quarter of the traffic in five questions of many, up to 1.7 times: Tango's takes it that
-    all strata change alike.
-    """
+    """At least 94 %, at most 1.15 times as wide as Tango's on Kish's effective number."""
     rows = []
     for number, design in enumerate(changes.designs()):
         if number % EVERY:
@@ -68,8 +64,7 @@ def test_coverage_and_width_in_every_cell() -> None:
         found = simulated(design, number)
         rows.append((design, found))
         assert not falls_short(int(found["covered"]), 0.94, SEEDS), (design, found)
-        most = 1.7 if design.mix == "few of one" else 1.15
-        assert found["kish"] <= most, (design, found)
+        assert found["kish"] <= 1.15, (design, found)
     if WHOLE:
         _write(rows)
 
@@ -106,15 +101,19 @@ def _write(rows: list[tuple[changes.Design, dict[str, float]]]) -> None:
     table.write()
 
 
-def test_a_stratum_of_five_that_turns_by_itself_is_missed_now_and_then() -> None:
-    """30 % of a quarter of the traffic, 8 % of the rest: none of five shows it in .17."""
-    random, n, weight = np.random.default_rng(4), np.array([5, 2000]), np.array([0.25, 0.75])
-    turning = np.array([0.3, 0.08])
+@pytest.mark.parametrize(
+    ("few", "own", "rest", "least"),
+    [(5, 0.3, 0.08, 0.91), (20, 0.1, 0.02, 0.85), (40, 0.05, 0.01, 0.84)],
+)
+def test_a_thin_stratum_that_turns_by_itself_is_missed_now_and_then(few, own, rest, least) -> None:
+    """A quarter of the traffic that turns four or five times as often as the rest."""
+    random, n, weight = np.random.default_rng(4), np.array([few, 2000]), np.array([0.25, 0.75])
+    turning = np.array([own, rest])
     up = random.binomial(n, turning, (10_000, 2))
     low, high = rise_interval(weight, n, up, 0 * up)
     covered = float(((low <= weight @ turning) & (weight @ turning <= high)).mean())
-    print(f"five questions for a quarter of the traffic, of which 30 % turns: {covered:.3f}")
-    assert 0.84 <= covered <= 0.88  # a known shortfall, as docs/gate.md says
+    print(f"{few} questions for a quarter of the traffic, of which {own:.0%} turns: {covered:.3f}")
+    assert covered >= least  # a known shortfall, as docs/gate.md says
 
 
 @pytest.mark.parametrize("clustered", [False, True])
