@@ -106,7 +106,7 @@ def weighted_moves(
         return moves(b, c, clusters)
     x = c - b
     up, down = float(w @ np.maximum(x, 0)), float(w @ np.maximum(-x, 0))
-    more, wider = unseen(share, n.astype(float), np.bincount(index, np.abs(x)))
+    more, wider = unseen(share, n.astype(float), np.bincount(index, np.abs(x)).astype(float))
     d, freedom, units = up - down, math.inf, float(x.size)
     variance, note, trusted, skew = float(w * w @ (x - d) ** 2), "", True, 0.0
     if not np.isin(x, (-1, 0, 1)).all():
