@@ -13,7 +13,8 @@ from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.stats.texts import TextShift
-from aiops_lab.traffic.summaries import ALL, quantile
+from aiops_lab.traffic.histograms import quantile
+from aiops_lab.traffic.summaries import ALL
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.event_words import label
 from aiops_lab.watch.words import day_words
