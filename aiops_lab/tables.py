@@ -7,6 +7,9 @@ A missing value is null, never 0 or "".
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -301,7 +304,11 @@ def conform(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     polars.exceptions.InvalidOperationError
         A value does not fit its column's type.
     """
-    schema = SCHEMAS[table]
+    return shaped(frame, SCHEMAS[table])
+
+
+def shaped(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """So many columns of these types, null where there is none."""
     return frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in schema.items()
@@ -311,6 +318,11 @@ def conform(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 def empty(table: str) -> pl.DataFrame:
     """A frame of `table` with no rows."""
     return pl.DataFrame(schema=SCHEMAS[table])
+
+
+def in_utc(at: datetime) -> datetime:
+    """A time in UTC; one without a zone is taken as UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def digest(text: str | bytes) -> str:

@@ -9,8 +9,8 @@ from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.recurring import FEATURES, NOT_LOGGED, multiples
 from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
-from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
-from aiops_lab.charts.watch import MIDNIGHT
+from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS
+from aiops_lab.charts.watch import MIDNIGHT, watched
 from aiops_lab.watch.routing.monitor import DecisionShifts
 from aiops_lab.watch.routing.monitor_words import ATTRIBUTION, name, sentence
 from aiops_lab.watch.words import day_words
@@ -106,29 +106,8 @@ def _of(result: DecisionShifts, shown: pl.DataFrame) -> pl.DataFrame:
 
 def _days(rows: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(rows)
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
-    fired = alt.datum.fired
-    layers = [
-        base.mark_area(opacity=0.16, color=BASELINE).encode(
-            x=x, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
-        ),
-        base.mark_rect(opacity=0.25, color=WORSE).encode(
-            x=alt.X("begun:T", title=None), x2="ended:T"
-        ),
-        base.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=x, y=y),
-        base.mark_point(filled=True).encode(
-            x=x, y=y,
-            size=alt.condition(fired, alt.value(90), alt.value(10)),
-            shape=alt.condition(fired, alt.value("triangle-up"), alt.value("circle")),
-            color=alt.condition(fired, alt.value(WORSE), alt.value(CANDIDATE)),
-            tooltip=["name:N", alt.Tooltip("day:T", format="%-d %b %Y"),
-                     alt.Tooltip("value:Q", format=".3~g"),
-                     alt.Tooltip("low:Q", title="expected from", format=".3~g"),
-                     alt.Tooltip("high:Q", title="to", format=".3~g")],
-        ),
-    ]  # fmt: skip
-    return alt.layer(*layers)
+    since = base.encode(x=alt.X("begun:T", title=None), x2="ended:T")
+    return alt.layer(*watched(base, since, alt.datum.fired, "name"))
 
 
 def overall(means: pl.DataFrame, option: str | None = None) -> Picture:

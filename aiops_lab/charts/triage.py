@@ -11,6 +11,7 @@ from aiops_lab.charts.cases import Cases, case, note
 from aiops_lab.charts.compare import Picture
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
+from aiops_lab.respond.difference import prompt_pair
 from aiops_lab.respond.signatures import chance_of
 from aiops_lab.respond.triage import CLEAR, Triage
 from aiops_lab.respond.words import name_of, percent, size_words
@@ -227,9 +228,10 @@ def reworded(result: Triage, artefacts: pl.DataFrame) -> Cases:
     if not result.suspects.height:
         return note(NOBODY)
     row = result.suspects.row(0, named=True)
-    own = artefacts.filter(artefact=row["artefact"]).drop_nulls(["version", "content"])
-    texts = dict(own.select("version", "content").iter_rows())
-    old, new = (texts.get(row[name]) for name in ("from_version", "version"))
+    texts = dict(
+        artefacts.filter(artefact=row["artefact"]).select("version", "content").iter_rows()
+    )
+    old, new = (texts.get(name) for name in prompt_pair(artefacts, row))
     if old is None or new is None:
         return note(f"The texts of both versions of {name_of(row)} are not in the lab.")
     return Cases(f"What changed in {name_of(row)}", [case(row["name"], "±", {}, old, new)], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -30,6 +31,9 @@ CLASS = pl.col("metric").str.contains("_defect: ", literal=True)
 UNWRITTEN = "only seen in the traffic"
 MIDNIGHT = "%Y-%m-%dT00:00:00"
 """A day as Vega reads it: in the reader's own time."""
+DAY_AXIS = alt.X("day:T", title=None,
+                 axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))  # fmt: skip
+WHEN = alt.Tooltip("day:T", format="%-d %b %Y")
 WORDS = 16
 CLEAR = 0.05
 
@@ -137,33 +141,39 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
 
 def _layers(base: alt.Chart) -> list[alt.Chart]:
     """A metric's changes, what was expected, its alarm, and its days."""
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
-    when = alt.Tooltip("day:T", format="%-d %b %Y")
     day, alarm, change = (
         base.transform_filter(alt.FieldOneOfPredicate("kind", kinds))
         for kinds in (["day", "fired"], ["alarm"], ["logged", "seen"])
     )
-    hit = alt.datum.kind == "fired"
+    changes = change.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
+        x=DAY_AXIS, tooltip=[alt.Tooltip("told:N", title="change"), WHEN],
+        color=alt.condition(alt.datum.kind == "logged", alt.value(BASELINE), alt.value(OTHER)),
+    )  # fmt: skip
+    since = alarm.transform_calculate(last="toDate(datum.told)").encode(
+        x=alt.X("day:T", title=None), x2="last"
+    )
+    return [changes, *watched(day, since, alt.datum.kind == "fired", "row")]
+
+
+def watched(days: alt.Chart, alarm: alt.Chart, fired: Any, name: str) -> list[alt.Chart]:
+    """A watched figure: what was expected of each day, when its alarm may have begun, its days.
+
+    `alarm` has its places along the axis; `fired` holds of the days of alarms, and the field `name`
+    says whose figure it is.
+    """
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
     return [
-        change.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
-            x=x, tooltip=[alt.Tooltip("told:N", title="change"), when],
-            color=alt.condition(
-                alt.datum.kind == "logged", alt.value(BASELINE), alt.value(OTHER)),
+        days.mark_area(opacity=0.16, color=BASELINE).encode(
+            x=DAY_AXIS, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
         ),
-        day.mark_area(opacity=0.16, color=BASELINE).encode(
-            x=x, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
-        ),
-        alarm.transform_calculate(last="toDate(datum.told)").mark_rect(
-            opacity=0.25, color=WORSE
-        ).encode(x=alt.X("day:T", title=None), x2="last"),
-        day.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=x, y=y),
-        day.mark_point(filled=True).encode(
-            x=x, y=y,
-            size=alt.condition(hit, alt.value(90), alt.value(10)),
-            shape=alt.condition(hit, alt.value("triangle-up"), alt.value("circle")),
-            color=alt.condition(hit, alt.value(WORSE), alt.value(CANDIDATE)),
-            tooltip=["row:N", when, alt.Tooltip("value:Q", format=".3~g"),
+        alarm.mark_rect(opacity=0.25, color=WORSE),
+        days.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=DAY_AXIS, y=y),
+        days.mark_point(filled=True).encode(
+            x=DAY_AXIS, y=y,
+            size=alt.condition(fired, alt.value(90), alt.value(10)),
+            shape=alt.condition(fired, alt.value("triangle-up"), alt.value("circle")),
+            color=alt.condition(fired, alt.value(WORSE), alt.value(CANDIDATE)),
+            tooltip=[f"{name}:N", WHEN, alt.Tooltip("value:Q", format=".3~g"),
                      alt.Tooltip("low:Q", title="expected from", format=".3~g"),
                      alt.Tooltip("high:Q", title="to", format=".3~g")],
         ),

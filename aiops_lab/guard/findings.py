@@ -72,6 +72,13 @@ def _schema(part: pl.DataFrame) -> pl.DataFrame:
     return part.select(pl.col(name).cast(dtype) for name, dtype in FINDINGS.items())
 
 
+def _found(
+    rows: pl.DataFrame, risk: str, finding: str, status: str, detail: pl.Expr
+) -> pl.DataFrame:
+    told = {"risk": pl.lit(risk), "finding": pl.lit(finding), "status": pl.lit(status)}
+    return rows.select("trace_id", "day", "tenant", **told, detail=detail)
+
+
 def _at(outputs: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
     """What was found in each row of the outputs, with the request of that row."""
     rows = outputs.drop("text").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
@@ -107,11 +114,8 @@ def _prompts(logs: Logs) -> pl.DataFrame:
     if runs is None or not runs.height:
         return pl.DataFrame(schema=FINDINGS)
     long = _at(logs.outputs, runs.filter(pl.col("words") >= QUOTED_WORDS))
-    return long.select(
-        "trace_id", "day", "tenant", risk=pl.lit("LLM07"), finding=pl.lit("prompt"),
-        status=pl.lit("warn"),
-        detail=pl.format("{} words of prompt {} in a row", "words", "prompt"),
-    )  # fmt: skip
+    said = pl.format("{} words of prompt {} in a row", "words", "prompt")
+    return _found(long, "LLM07", "prompt", "warn", said)
 
 
 def _tools(logs: Logs) -> pl.DataFrame:
@@ -125,12 +129,8 @@ def _tools(logs: Logs) -> pl.DataFrame:
         if allowed is None:
             continue
         other = rows.drop_nulls(what).filter(~pl.col(what).is_in(allowed))
-        part = other.select(
-            "trace_id", "day", "tenant", risk=pl.lit(risk), finding=pl.lit(what),
-            status=pl.lit("fail"),
-            detail=pl.format(f"{what} {{}}, which lab.toml does not allow", what),
-        )  # fmt: skip
-        found.append(_schema(part))
+        said = pl.format(f"{what} {{}}, which lab.toml does not allow", what)
+        found.append(_schema(_found(other, risk, what, "fail", said)))
     return pl.concat(found)
 
 
@@ -141,11 +141,8 @@ def _documents(logs: Logs) -> pl.DataFrame:
     other = other.filter(
         ~pl.col("owner").str.to_lowercase().is_in(["public", "shared", "all", "*"])
     )
-    return other.select(
-        "trace_id", "day", "tenant", risk=pl.lit("LLM08"), finding=pl.lit("document"),
-        status=pl.lit("fail"),
-        detail=pl.format("a document of tenant {} was brought up for {}", "owner", "tenant"),
-    )  # fmt: skip
+    said = pl.format("a document of tenant {} was brought up for {}", "owner", "tenant")
+    return _found(other, "LLM08", "document", "fail", said)
 
 
 def _active(logs: Logs) -> pl.DataFrame:
@@ -154,11 +151,7 @@ def _active(logs: Logs) -> pl.DataFrame:
     for what, pattern in ACTIVE:
         hit = left.filter(text.str.contains(pattern))
         left = left.filter(~text.str.contains(pattern))
-        part = hit.select(
-            "trace_id", "day", "tenant", risk=pl.lit("LLM05"), finding=pl.lit("active content"),
-            status=pl.lit("warn"), detail=pl.lit(what),
-        )  # fmt: skip
-        found.append(_schema(part))
+        found.append(_schema(_found(hit, "LLM05", "active content", "warn", pl.lit(what))))
     return pl.concat(found)
 
 

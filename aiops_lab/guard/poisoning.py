@@ -12,6 +12,7 @@ from scipy import sparse, stats
 
 from aiops_lab.result import badness
 from aiops_lab.stats.multiple import holm
+from aiops_lab.tables import shaped
 
 WINDOW = 7
 FEWEST = 8
@@ -111,12 +112,9 @@ def poisoning(documents: pl.DataFrame, *, window: int = WINDOW, seed: int = 0) -
 
 
 def _schema(by: pl.DataFrame) -> pl.DataFrame:
-    there = set(by.columns)
-    frame = by.select(
-        (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in DOCUMENTS.items()
+    return shaped(by, DOCUMENTS).sort(
+        -badness(), "p_value", "relatedness", "doc_id", nulls_last=True
     )
-    return frame.sort(-badness(), "p_value", "relatedness", "doc_id", nulls_last=True)
 
 
 def _surges(by: pl.DataFrame, late: int, early: int) -> dict[str, pl.Series]:

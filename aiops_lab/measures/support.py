@@ -24,7 +24,6 @@ SCHEMA = {
     "support": pl.Float64, "weakest": pl.Float64, "sentences": pl.Int64,
     **dict.fromkeys(LISTED, pl.List(pl.String)),
 }  # fmt: skip
-SENTENCE = {"sentence": pl.String, "start": pl.Int64, "end": pl.Int64, "support": pl.Float64}
 LONGEST = 100
 """Longer words are not normalised: a million marks on one letter take minutes."""
 REMEMBERED = 2_000
@@ -131,22 +130,6 @@ def lexical_support(answers: Iterable[Any], contexts: Iterable[Any]) -> pl.DataF
     read = lru_cache(REMEMBERED)(_read)
     rows = [_row(a, _passages(c, read)) for a, c in zip(answers, contexts, strict=True)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def sentence_support(answer: str | None, context: Any) -> pl.DataFrame:
-    """The sentences of one answer: sentence, start and end in it (characters), and support.
-
-    Examples
-    --------
-    >>> sentence_support("It sails. It sinks at noon.", "It sails at noon.").rows()
-    [('It sails.', 0, 9, 1.0), ('It sinks at noon.', 10, 27, 0.3333333333333333)]
-    """
-    text, passages = _text(answer), _passages(context, _read)
-    rows = [
-        (text[start:end], start, end, _support(_words(text[start:end]), passages))
-        for start, end in _sentences(text)
-    ]
-    return pl.DataFrame(rows, schema=SENTENCE, orient="row")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +21,7 @@ from aiops_lab.objectives.objective import (
     Judge,
     Window,
 )
+from aiops_lab.tables import in_utc
 
 LONGEST = 36525
 """Days: what is longer is a slip of the finger, and would overflow dates."""
@@ -230,7 +231,7 @@ def _moment(given: Any) -> datetime:
     except (TypeError, ValueError):
         told = f"{shown(given)} is no moment such as 2026-05-01T10:00"
         raise ValueError(told) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return in_utc(found)
 
 
 def read_filter(given: Any) -> str | None:

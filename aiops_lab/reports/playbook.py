@@ -189,10 +189,16 @@ def _in_use(lab: Any) -> dict[str, tuple[str, str | None]]:
     """The version of each artefact that came last, and the one before it."""
     found = {}
     traffic = lab.scan("traffic")
-    for kind, column in COLUMNS.items():
-        known = traffic.filter(pl.col(column).is_not_null())
-        own = known.group_by(bare_version(column)).agg(pl.col("at").min())
-        names = own.collect().sort("at", column)[column].to_list()
+    known = [
+        traffic.filter(pl.col(column).is_not_null())
+        .group_by(bare_version(column))
+        .agg(pl.col("at").min())
+        .sort("at", column)
+        for column in COLUMNS.values()
+    ]
+    # all at once, so that the traffic is read once
+    for (kind, column), own in zip(COLUMNS.items(), pl.collect_all(known), strict=True):
+        names = own[column].to_list()
         if names:
             found[kind] = (names[-1], names[-2] if names[1:] else None)
     return found

@@ -10,7 +10,7 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.respond.difference import aligned
 from aiops_lab.respond.replay import STRATA, VERSIONS
 from aiops_lab.respond.triage import Triage, incident_of
-from aiops_lab.tables import SCHEMAS, TIME
+from aiops_lab.tables import SCHEMAS, TIME, shaped
 from aiops_lab.watch.changes import ARTEFACTS, bare_version
 from aiops_lab.watch.traces import pick_traces, steps_of
 
@@ -59,7 +59,7 @@ def failing_and_good(lab: Any, result: Triage | None = None, most: int = 20) -> 
         picked = pick_traces(lab, most=most).unique("trace_id", maintain_order=True)
         side = pl.when(kinds).then(pl.lit("before")).otherwise(pl.lit("within"))
         rows = picked.sort(pl.col("kind") == "slow", maintain_order=True).with_columns(side=side)
-        return _as(rows.with_columns(at=None, outcome=None), PICKED)
+        return shaped(rows.with_columns(at=None, outcome=None), PICKED)
     rows, outcome = asked.requests.drop_nulls("outcome"), pl.col("outcome")
     inside = pl.col("at") >= asked.began
     was, now = rows.filter(~inside), rows.filter(inside)
@@ -78,7 +78,7 @@ def failing_and_good(lab: Any, result: Triage | None = None, most: int = 20) -> 
         .head(most)
     )
     sides = {"before": good, "within": failing}
-    return pl.concat(_as(each.with_columns(side=pl.lit(name)), PICKED)
+    return pl.concat(shaped(each.with_columns(side=pl.lit(name)), PICKED)
                      for name, each in sides.items())  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def requests_side_by_side(lab: Any, first: str, second: str) -> pl.DataFrame:
     steps = steps_of(lab, known, (whole["day"].min(), whole["day"].max()), OF_SPANS)
     sides = []
     for name in (first, second):
-        rows = [_as(each.filter(trace_id=name), {"step": pl.String, **SEEN}).to_dicts()
+        rows = [shaped(each.filter(trace_id=name), {"step": pl.String, **SEEN}).to_dicts()
                 for each in (whole, steps)]  # fmt: skip
         sides.append([*rows[0], *rows[1]][: MOST_STEPS + 1])
         if not sides[-1]:
@@ -148,11 +148,3 @@ def _apart(one: float | None, two: float | None, name: str) -> bool:
         return one is not two
     low, high = sorted((one, two))
     return high >= FAR * low and high > low + (SHORT if name == "duration_s" else 0)
-
-
-def _as(rows: pl.DataFrame, schema: dict[str, Any]) -> pl.DataFrame:
-    """So many columns, null where there is none."""
-    return rows.select(
-        (pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in schema.items()
-    )

@@ -11,7 +11,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.sources.flat import polars_frame
-from aiops_lab.tables import SCHEMAS, TIME, conform, empty
+from aiops_lab.tables import SCHEMAS, TIME, conform, empty, in_utc
 from aiops_lab.traffic.summaries import ALL, in_slice
 from aiops_lab.watch.changes import change_log, version_days
 
@@ -169,7 +169,7 @@ def moment(value: Any) -> datetime:
                 f"{value!r} is no time such as 2026-05-12 or 2026-05-12T10:00"
             ) from None
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return in_utc(value)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise BadSettings(f"{value!r} is no time")

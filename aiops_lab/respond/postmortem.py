@@ -20,8 +20,9 @@ from aiops_lab.respond.words import name_of, percent, size_words
 from aiops_lab.sharing import sharing
 from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.tables import digest
-from aiops_lab.target.budget import error_budget
+from aiops_lab.target.budget import LEVEL, counts_until
 from aiops_lab.target.policy import spent_between
+from aiops_lab.target.standing import stands
 from aiops_lab.wording import figure, in_markdown, interval
 
 FOLDER = "incidents"
@@ -158,13 +159,13 @@ def _spent(lab: Any, found: Triage) -> list[str]:
         return ["- No objective promises anything of this figure."]
     began, ended = _window(found)
     lines = []
-    budget = error_budget(lab, goals, at=ended + timedelta(hours=1))
-    allowed = dict(budget.objectives.select("name", "allowed").iter_rows())
+    goals, counts, at = counts_until(lab, goals, ended + timedelta(hours=1))
     for goal in goals:
         told = f"- Of the budget of {in_markdown(goal.name)} "
         spent = None
-        if not goal.parts and allowed.get(goal.name):
-            spent = spent_between(goal, budget.counts, allowed[goal.name], began, ended)
+        allowed = stands(goal, counts, at, LEVEL)["allowed"]
+        if not goal.parts and allowed:
+            spent = spent_between(goal, counts, allowed, began, ended)
         if spent is None:
             lines.append(f"{told}it is not known what it took: nothing was evaluated.")
             continue

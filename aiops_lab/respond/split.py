@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
-from aiops_lab.errors import BadSettings
 from aiops_lab.watch.mix import two_fold
 
 SPLIT = {
@@ -78,43 +76,3 @@ def mix_and_within(
             .with_columns(**two_fold()).select(SPLIT.keys()).sort("slice")
         )  # fmt: skip
     return pl.concat(parts)
-
-
-def factors(before: Mapping[str, float], after: Mapping[str, float]) -> pl.DataFrame:
-    """The move of a product, such as a cost of requests, tokens and price, by its factors.
-
-    Parameters
-    ----------
-    before, after
-        The factors by name, all above 0.
-
-    Returns
-    -------
-    pl.DataFrame
-        factor, before, after, added: what each adds to the move of the product; they add up to it.
-
-    Notes
-    -----
-    The logarithmic mean Divisia index (Ang 2005, Energy Policy 33:867).
-
-    Raises
-    ------
-    BadSettings
-        Other factors after than before, or one that is not above 0.
-
-    Examples
-    --------
-    >>> factors({"calls": 1.0, "price": 2.0}, {"calls": 2.0, "price": 2.0})["added"].to_list()
-    [2.0, 0.0]
-    """
-    if set(before) != set(after) or not before:
-        raise BadSettings("the same factors are needed before and after")
-    old = np.array([float(before[name]) for name in before])
-    new = np.array([float(after[name]) for name in before])
-    if not (np.isfinite([old, new]).all() and (np.minimum(old, new) > 0).all()):
-        raise BadSettings("factors are above 0: leave out what is not")
-    one, two = float(np.prod(old)), float(np.prod(new))
-    mean = one if one == two else (two - one) / np.log(two / one)
-    return pl.DataFrame(
-        {"factor": list(before), "before": old, "after": new, "added": mean * np.log(new / old)}
-    )

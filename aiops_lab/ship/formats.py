@@ -74,25 +74,10 @@ def format_spread(
 
     Parameters
     ----------
-    lab
-        A Lab, or one flat table with canonical columns.
-    runs
-        Two runs or more, one a format, by any name that `Lab.find_run` knows.
-    metric
-        The score; by default the first that every run has.
+    lab, runs, metric, cluster, level
+        As `rank_runs` takes them, a run a format; it raises what that raises.
     limit
         The spread that is accepted, in the metric's own unit.
-    cluster
-        A column or metadata key of questions that belong together.
-    level
-        Coverage of the intervals.
-
-    Raises
-    ------
-    UnknownRun
-        A run is not there.
-    NotComputable
-        The runs share no score or no question.
 
     Examples
     --------

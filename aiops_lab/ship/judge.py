@@ -12,7 +12,7 @@ from scipy import special
 
 from aiops_lab.ship.policy import Rule
 from aiops_lab.stats.agreement import cohen_kappa
-from aiops_lab.stats.judged import error_rates_differ, ppi_difference, ppi_mean
+from aiops_lab.stats.judged import error_rates_differ, ppi_mean
 
 Values = NDArray[np.float64]
 LEAST_KAPPA = 0.6
@@ -54,14 +54,16 @@ def heard(rule: Rule, labels: Labels, level: float) -> Heard:
         return Heard(note=f"{told}, a judge needs {FEWEST_LABELS}")
     if note := _unfit(labels.judge[known], labels.human[known]):
         return Heard(note=note)
-    find = ppi_difference if rule.scale == "difference" else ppi_mean
     judge, human = labels.judge[:, 1], labels.human[:, 1]
-    if rule.scale == "difference":
+    paired = rule.scale == "difference"
+    if paired:
         judge, human = judge - labels.judge[:, 0], human - labels.human[:, 0]
     groups = None
     if labels.clusters is not None:
         groups = labels.clusters[~known], labels.clusters[known]
-    found = find(judge[~known], judge[known], human[known], level=level, clusters=groups)
+    found = ppi_mean(
+        judge[~known], judge[known], human[known], level=level, clusters=groups, paired=paired
+    )
     if found.value is None or found.low is None or found.high is None:
         return Heard(value=found.value, note=found.method)
     width = (found.high - found.low) / (2 * float(special.ndtri((1 + level) / 2)))

@@ -12,7 +12,7 @@ import polars as pl
 from msgspec import Meta
 
 from aiops_lab.sources.contract import Batch, Problem
-from aiops_lab.tables import SCHEMAS, TIME, digest
+from aiops_lab.tables import SCHEMAS, TIME, digest, in_utc
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that a table can hold."""
@@ -93,10 +93,9 @@ def when(text: Any) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        found = datetime.fromisoformat(text)
+        return in_utc(datetime.fromisoformat(text))
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def moments(values: pl.Series) -> pl.Series:

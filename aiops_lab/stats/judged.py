@@ -135,6 +135,7 @@ def ppi_mean(
     tuned: bool = True,
     interval: Literal["score", "normal"] = "score",
     clusters: tuple[ArrayLike, ArrayLike] | None = None,
+    paired: bool = False,
 ) -> Judged:
     """The mean that people would have given: the judge on all answers, people on some.
 
@@ -153,6 +154,9 @@ def ppi_mean(
         little as 88 % of 100 labels at a rate of 95 %.
     clusters
         The clusters of the unlabelled and of the labelled answers; they may share some.
+    paired
+        All are differences question by question, candidate less baseline. "score" is Student's t
+        then, with the error drawn to that of the labels alone where few of them moved.
 
     Notes
     -----
@@ -164,38 +168,6 @@ def ppi_mean(
     >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
     (0.5, 0.407, 0.593)
     """
-    return _ppi(judge_unlabelled, judge_labelled, labels, level, tuned, interval, clusters, False)
-
-
-def ppi_difference(
-    judge_unlabelled: ArrayLike,
-    judge_labelled: ArrayLike,
-    labels: ArrayLike,
-    *,
-    level: float = 0.95,
-    tuned: bool = True,
-    interval: Literal["score", "normal"] = "score",
-    clusters: tuple[ArrayLike, ArrayLike] | None = None,
-) -> Judged:
-    """The mean paired difference that people would have seen.
-
-    As `ppi_mean`, of differences question by question (candidate less baseline): those by the
-    judge on the questions without labels, by the judge and by people on the others. "score" is
-    Student's t here, with the error drawn to that of the labels alone where few of them moved.
-    """
-    return _ppi(judge_unlabelled, judge_labelled, labels, level, tuned, interval, clusters, True)
-
-
-def _ppi(
-    judge_unlabelled: ArrayLike,
-    judge_labelled: ArrayLike,
-    labels: ArrayLike,
-    level: float,
-    tuned: bool,
-    interval: str,
-    clusters: tuple[ArrayLike, ArrayLike] | None,
-    paired: bool,
-) -> Judged:
     others, judge, y = (np.asarray(x, float) for x in (judge_unlabelled, judge_labelled, labels))
     if judge.shape != y.shape:
         raise ValueError(f"{judge.size} scores of the judge for {y.size} labels; expected as many")

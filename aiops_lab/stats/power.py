@@ -88,25 +88,5 @@ def questions_needed(
     return math.ceil(needed) if needed < TOO_MANY else None
 
 
-def questions_for(
-    effect: float,
-    between: float,
-    within: tuple[float, float] = (0.0, 0.0),
-    epochs: tuple[float, float] = (1, 1),
-    *,
-    power: float = 0.8,
-    sides: int = 2,
-) -> int:
-    """Questions to show `effect`: `between` is the variance of the question means' differences.
-
-    Examples
-    --------
-    >>> questions_for(0.03, 1 / 9), questions_for(0.03, 1 / 9, (1 / 6, 1 / 6))
-    (969, 3876)
-    """
-    variance = between + within[0] / epochs[0] + within[1] / epochs[1]
-    return math.ceil(_reach(power, sides) ** 2 * variance / effect**2 - 1e-9)
-
-
 def _reach(power: float, sides: int) -> float:
     return float(special.ndtri(1 - 0.05 / sides) + special.ndtri(power))

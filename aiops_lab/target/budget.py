@@ -16,7 +16,7 @@ from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.result import Result
 from aiops_lab.settings import BudgetPolicy
-from aiops_lab.tables import empty
+from aiops_lab.tables import empty, in_utc
 from aiops_lab.target import budget_words as words
 from aiops_lab.target import policy as rules
 from aiops_lab.target.outlook import RUNS_OUT, alerts_of, outlook
@@ -138,7 +138,7 @@ def error_budget(
     >>> found.objectives.select("name", "answers", pl.col("spent").round(6)).row(0)
     ('answers', 20, 0.25)
     """
-    goals, counts, at = _counted(data, objectives, at)
+    goals, counts, at = counts_until(data, objectives, at)
     ahead = outlook(goals, counts, at)
     runs_out = {row["name"]: row for row in ahead.runs_out.to_dicts()}
     rows = [stands(goal, counts, at, level) | runs_out[goal.name] for goal in goals]
@@ -172,22 +172,22 @@ def standing_now(lab: Any, *, at: datetime | None = None) -> pl.DataFrame:
     BadSettings
         There are no objectives.
     """
-    goals, counts, at = _counted(lab, None, at)
+    goals, counts, at = counts_until(lab, None, at)
     if not goals:
         raise BadSettings("there are no objectives, and a policy on budgets is of them: [[slo]]")
     return pl.DataFrame([stands(goal, counts, at, LEVEL) for goal in goals], schema=STANDS)
 
 
-def _counted(
+def counts_until(
     data: Any, objectives: Iterable[Objective] | None, at: datetime | None
 ) -> tuple[list[Objective], pl.DataFrame, datetime]:
+    """The objectives, what their budgets are computed from, and until when."""
     goals = _goals(data, objectives)
     counts = _counts(data, _plain(goals))
     if at is None:
         last = counts["hour"].dt.truncate("1h").max()
         at = last + HOUR if isinstance(last, datetime) else datetime.now(UTC)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return goals, counts, at
+    return goals, counts, in_utc(at)
 
 
 def moment(text: str | None) -> datetime | None:
@@ -201,10 +201,9 @@ def moment(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        return in_utc(datetime.fromisoformat(text))
     except ValueError:
         raise BadSettings(f"a moment is such as 2026-10-01T12:00, not {text!r}") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _goals(data: Any, objectives: Iterable[Objective] | None) -> list[Objective]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.measures.measure import MEASURES
-from aiops_lab.tables import SCHEMAS
+from aiops_lab.tables import SCHEMAS, conform
 from aiops_lab.traffic.histograms import added_bins, bin_of
 from aiops_lab.traffic.labels import IS_LABEL, label_rates, label_strata
 
@@ -116,10 +116,7 @@ def hourly_of(
     if "trained" in counts.columns:
         version = pl.coalesce(pl.col("trained").cast(pl.Int64), version)
     counts = counts.filter(pl.col("evaluated") > 0).with_columns(measure_version=version)
-    return counts.select(
-        (pl.col(name) if name in counts.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in SCHEMAS["hourly"].items()
-    ).sort(KEY)
+    return conform(counts, "hourly").sort(KEY)
 
 
 def told_requests(requests: Any, every: str = "1h") -> Any:

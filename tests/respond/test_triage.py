@@ -12,7 +12,7 @@ import pytest
 from aiops_lab import open_lab, triage
 from aiops_lab.charts import triage as pictures
 from aiops_lab.errors import BadSettings
-from aiops_lab.respond.split import factors, mix_and_within
+from aiops_lab.respond.split import mix_and_within
 from aiops_lab.respond.where import where_moved
 from tests.respond.incidents import incident
 
@@ -102,16 +102,6 @@ def test_mix_and_within_add_up_exactly() -> None:
     for _, own in split.group_by("dimension"):
         total = own.select(pl.col("mix").sum() + pl.col("within").sum()).item()
         assert total == pytest.approx(after - before, abs=1e-12)
-
-
-def test_factors_add_up_exactly() -> None:
-    before = {"requests": 1000.0, "tokens": 731.5, "price": 2e-6}
-    after = {"requests": 1400.0, "tokens": 512.25, "price": 3e-6}
-    found = factors(before, after)
-    moved = float(np.prod(list(after.values())) - np.prod(list(before.values())))
-    assert found["added"].sum() == pytest.approx(moved, rel=1e-12)
-    with pytest.raises(BadSettings, match="above 0"):
-        factors({"a": 0.0}, {"a": 1.0})
 
 
 def test_a_move_that_may_be_nothing_names_nobody() -> None:

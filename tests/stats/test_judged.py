@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from aiops_lab.stats.judged import corrected_rate, error_rates_differ, ppi_difference, ppi_mean
+from aiops_lab.stats.judged import corrected_rate, error_rates_differ, ppi_mean
 from aiops_lab.stats.paired import paired_difference
 from aiops_lab.stats.single import single_mean
 
@@ -73,7 +73,7 @@ def test_numbers_and_differences_have_students_interval() -> None:
     half = stats.t.ppf(0.975, 79) * labels.std() / math.sqrt(80)
     assert (found.low, found.high) == pytest.approx((labels.mean() - half, labels.mean() + half))
     moved = RANDOM.integers(-1, 2, 80) * 1.0
-    found = ppi_difference(np.zeros(500), np.zeros(80), moved)
+    found = ppi_mean(np.zeros(500), np.zeros(80), moved, paired=True)
     alone = paired_difference(np.zeros(80), moved, bounded=False)
     assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=3e-3)
 
@@ -98,13 +98,13 @@ def test_clusters_widen_the_interval() -> None:
      ([1.0, np.nan], [1, 0, 1], [1, 1, 1])],
 )  # fmt: skip
 def test_too_little_is_said(others: list, judge: list, labels: list) -> None:
-    for found in (ppi_mean(others, judge, labels), ppi_difference(others, judge, labels)):
+    for found in (ppi_mean(others, judge, labels), ppi_mean(others, judge, labels, paired=True)):
         assert (found.value, found.low, found.high) == (None, None, None)
         assert "fewer than two answers" in found.method
 
 
 def test_no_difference_seen_is_no_certainty() -> None:
-    found = ppi_difference(np.zeros(900), np.zeros(50), np.zeros(50))
+    found = ppi_mean(np.zeros(900), np.zeros(50), np.zeros(50), paired=True)
     assert (found.value, found.low, found.high) == (0, None, None)
     assert "no interval" in found.method
     assert ppi_mean(np.ones(900), np.ones(50), np.ones(50)).low < 0.94
@@ -257,7 +257,7 @@ def test_the_powered_difference_covers(up: float, down: float, right: float, n: 
         same = (baseline == candidate) & (random.random(2000 + n) < 0.6)
         judge = np.where(same, first, judged(random, candidate, right)) - first
         moved = candidate - baseline
-        found = ppi_difference(judge[n:], judge[:n], moved[:n])
+        found = ppi_mean(judge[n:], judge[:n], moved[:n], paired=True)
         labels = paired_difference(baseline[:n], candidate[:n])
         if found.low is None:
             continue
