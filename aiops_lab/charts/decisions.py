@@ -8,9 +8,10 @@ import polars as pl
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.recurring import FEATURES, NOT_LOGGED, multiples
 from aiops_lab.charts.retrieval import OTHER, Picture
+from aiops_lab.charts.series import watched
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS
-from aiops_lab.charts.watch import MIDNIGHT, watched
+from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.monitor import DecisionShifts
 from aiops_lab.watch.routing.monitor_words import ATTRIBUTION, name, sentence
 from aiops_lab.watch.words import day_words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.retrieval import OTHER, Picture
+from aiops_lab.charts.series import DAY_AXIS, WHEN, watched
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.stats.texts import TextShift
@@ -31,9 +31,6 @@ CLASS = pl.col("metric").str.contains("_defect: ", literal=True)
 UNWRITTEN = "only seen in the traffic"
 MIDNIGHT = "%Y-%m-%dT00:00:00"
 """A day as Vega reads it: in the reader's own time."""
-DAY_AXIS = alt.X("day:T", title=None,
-                 axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))  # fmt: skip
-WHEN = alt.Tooltip("day:T", format="%-d %b %Y")
 WORDS = 16
 CLEAR = 0.05
 
@@ -153,31 +150,6 @@ def _layers(base: alt.Chart) -> list[alt.Chart]:
         x=alt.X("day:T", title=None), x2="last"
     )
     return [changes, *watched(day, since, alt.datum.kind == "fired", "row")]
-
-
-def watched(days: alt.Chart, alarm: alt.Chart, fired: Any, name: str) -> list[alt.Chart]:
-    """A watched figure: what was expected of each day, when its alarm may have begun, its days.
-
-    `alarm` has its places along the axis; `fired` holds of the days of alarms, and the field `name`
-    says whose figure it is.
-    """
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
-    return [
-        days.mark_area(opacity=0.16, color=BASELINE).encode(
-            x=DAY_AXIS, y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
-        ),
-        alarm.mark_rect(opacity=0.25, color=WORSE),
-        days.mark_line(color=CANDIDATE, strokeWidth=1.3).encode(x=DAY_AXIS, y=y),
-        days.mark_point(filled=True).encode(
-            x=DAY_AXIS, y=y,
-            size=alt.condition(fired, alt.value(90), alt.value(10)),
-            shape=alt.condition(fired, alt.value("triangle-up"), alt.value("circle")),
-            color=alt.condition(fired, alt.value(WORSE), alt.value(CANDIDATE)),
-            tooltip=[f"{name}:N", WHEN, alt.Tooltip("value:Q", format=".3~g"),
-                     alt.Tooltip("low:Q", title="expected from", format=".3~g"),
-                     alt.Tooltip("high:Q", title="to", format=".3~g")],
-        ),
-    ]  # fmt: skip
 
 
 def inside(result: Behaviour) -> Picture:
