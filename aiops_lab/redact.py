@@ -1,4 +1,7 @@
-"""Secrets and personal data in a text, replaced by pseudonyms that stay the same in a lab."""
+"""Secrets and personal data in a text, replaced by pseudonyms that stay the same in a lab.
+
+Long because the patterns, what checks each and what may follow it are one table, read together.
+"""
 
 from __future__ import annotations
 

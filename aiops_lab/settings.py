@@ -1,4 +1,7 @@
-"""``lab.toml``: a lab's settings, typed; unknown keys are refused with the nearest known one."""
+"""``lab.toml``: a lab's settings, typed; unknown keys are refused with the nearest known one.
+
+Long because the commented file that a new lab gets stands beside the types that read it.
+"""
 
 from __future__ import annotations
 

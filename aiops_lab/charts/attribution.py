@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import altair as alt
 import polars as pl
 
@@ -43,6 +45,8 @@ SMALL = 0.001
 """A contribution of less is no bar of its own."""
 CLEAR = 0.05
 SURE = 1.96
+Step: TypeAlias = tuple[str, float, str]
+"""What, by how much, and of which kind."""
 
 
 def carriers(result: RoutingShifts) -> Table | Cases:
@@ -78,40 +82,19 @@ def waterfall(result: RoutingShifts) -> Picture:
     own = _of_top(result, result.carriers)
     if not own.height:
         return note(_unexplained(result))
-    top = result.top
-    logged = _logged_only(own)
-    rows = own.sort(pl.col("contribution").abs(), descending=True).to_dicts()
-    unit = 1.0 if logged else 100.0
-    worth = [row for row in rows if row["carries"] or logged or abs(row["contribution"]) >= SMALL]
-    steps = [(row["feature"], unit * row["contribution"], "carries" if row["carries"] else "other")
-             for row in worth[:FEATURES]]  # fmt: skip
-    if count := len(rows) - len(steps):
-        rest = unit * sum(row["contribution"] for row in rows) - sum(by for _, by, _ in steps)
-        steps.append((f"{count} other feature{'s' if count > 1 else ''}", rest, "other"))
-    names = own.filter("carries")["feature"].to_list()
-    title = "No feature carries it clearly"
-    if names:
-        part = min(float(own.filter("carries")["share"].sum()), 1.0)
-        title = (f"{listing(map(short_name, names))} {'carries' if len(names) == 1 else 'carry'} "
-                 f"{figure(round(part, 3), share=True)} of it")  # fmt: skip
+    top, logged = result.top, _logged_only(own)
+    steps = _steps(own, logged)
     if logged:
         bars = [_bar(name, 0.0, by, kind, change(by)) for name, by, kind in steps]
         axis = "mean logged attribution then, minus that of other times (in its own unit)"
         subtitle = "Blue: what carries the pattern"
     else:
-        at, bars = 100 * top["otherwise"], []
-        bars.append(_bar("otherwise", 0.0, at, "end", figure(at / 100, share=True)))
-        left = 100 * top["effect"] - sum(by for _, by, _ in steps)
-        steps.append(("not explained", left, "left"))
-        for name, by, kind in steps:
-            bars.append(_bar(name, at, at + by, kind, _points(by)))
-            at += by
-        bars.append(_bar(when(top), 0.0, 100 * top["on"], "end", figure(top["on"], share=True)))
+        bars = _stairs(steps, top)
         axis = f"share of {short_name(top['option'])} (%)"
         subtitle = (
             f"From the share otherwise to the share {when(top)}, in points. Blue: carries it; "
+            "amber: seen in the decisions, but not in the model"
         )
-        subtitle += "amber: seen in the decisions, but not in the model"
     for place, bar in enumerate(bars):
         if any(bar["name"] == other["name"] for other in bars[:place]):
             bar["name"] += "\u00a0"  # a feature that is called as an end is
@@ -136,8 +119,41 @@ def waterfall(result: RoutingShifts) -> Picture:
     ]  # fmt: skip
     return alt.layer(*layers).properties(
         width="container", height=26 * len(bars),
-        title=alt.TitleParams(title, subtitle=subtitle),
+        title=alt.TitleParams(_carried(own), subtitle=subtitle),
     )  # fmt: skip
+
+
+def _steps(own: pl.DataFrame, logged: bool) -> list[Step]:
+    """What each feature adds, the largest first, and all small ones together."""
+    rows = own.sort(pl.col("contribution").abs(), descending=True).to_dicts()
+    unit = 1.0 if logged else 100.0
+    worth = [row for row in rows if row["carries"] or logged or abs(row["contribution"]) >= SMALL]
+    steps = [(row["feature"], unit * row["contribution"], "carries" if row["carries"] else "other")
+             for row in worth[:FEATURES]]  # fmt: skip
+    if count := len(rows) - len(steps):
+        rest = unit * sum(row["contribution"] for row in rows) - sum(by for _, by, _ in steps)
+        steps.append((f"{count} other feature{'s' if count > 1 else ''}", rest, "other"))
+    return steps
+
+
+def _stairs(steps: list[Step], top: Row) -> list[Row]:
+    """The bars from the share at other times to the pattern's own, step by step."""
+    at = 100 * top["otherwise"]
+    bars = [_bar("otherwise", 0.0, at, "end", figure(at / 100, share=True))]
+    left = 100 * top["effect"] - sum(by for _, by, _ in steps)
+    for name, by, kind in (*steps, ("not explained", left, "left")):
+        bars.append(_bar(name, at, at + by, kind, _points(by)))
+        at += by
+    return [*bars, _bar(when(top), 0.0, 100 * top["on"], "end", figure(top["on"], share=True))]
+
+
+def _carried(own: pl.DataFrame) -> str:
+    names = own.filter("carries")["feature"].to_list()
+    if not names:
+        return "No feature carries it clearly"
+    part = min(float(own.filter("carries")["share"].sum()), 1.0)
+    return (f"{listing(map(short_name, names))} {'carries' if len(names) == 1 else 'carry'} "
+            f"{figure(round(part, 3), share=True)} of it")  # fmt: skip
 
 
 def beliefs(result: RoutingShifts) -> Picture:

@@ -28,7 +28,7 @@ def gold_places(drift: IndexDrift | None) -> Picture:
     """The gold of each document: in place, moved, changed or lost."""
     if drift is None or not drift.gold.height:
         return note("No question has gold in these documents.")
-    counts = drift.gold.group_by("doc_id", "status").len("spans").with_columns(
+    counts = drift.gold.group_by("doc_id", "status", maintain_order=True).len("spans").with_columns(
         order=pl.col("status").replace_strict({s: n for n, s in enumerate(STATUS)}, default=9)
     )  # fmt: skip
     amiss = counts.filter(pl.col("status").is_in(AMISS))

@@ -116,8 +116,6 @@ def operating(gate: Gate, curve: pl.DataFrame) -> Picture:
         share=100 * pl.col("value"),
     )
     shown = shown.join(told, on="effect", maintain_order="left")
-    peaks = shown.sort("share", descending=True).unique("state", keep="first", maintain_order=True)
-    last = max(curve["effect"])
     colour, shape = (
         alt.Scale(domain=list(OUTCOMES), range=[looks[k] for looks in OUTCOMES.values()])
         for k in (1, 2)
@@ -145,11 +143,24 @@ def operating(gate: Gate, curve: pl.DataFrame) -> Picture:
         .encode(shape=alt.Shape("state:N", scale=shape, legend=None))
         .add_params(near),
     ]
+    layers += _names(shown, x, y)
+    return alt.layer(*layers, width="container", title=_operating_title(gate, curve))
+
+
+def _names(shown: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Each outcome's name at its peak."""
+    last = shown["effect"].max()
+    peaks = shown.sort("share", descending=True).unique("state", keep="first", maintain_order=True)
+    layers = []
     for row in peaks.to_dicts():
         side = "left" if row["effect"] == 0 or 1 <= row["effect"] < last else "right"
         label = alt.Chart(pl.DataFrame([row])).encode(x=x, y=y, text="outcome:N")
         text = label.mark_text(align=side, dx=8 if side == "left" else -8, dy=-10, fontSize=13)
         layers.append(text.encode(color=alt.value(OUTCOMES[row["state"]][1])))
+    return layers
+
+
+def _operating_title(gate: Gate, curve: pl.DataFrame) -> alt.TitleParams:
     at = {row["effect"]: row for row in curve.to_dicts()}
     rate, low, high = flip_rate(gate)
     subtitle = [
@@ -159,13 +170,9 @@ def operating(gate: Gate, curve: pl.DataFrame) -> Picture:
         subtitle.append(f"A loss of one margin passes {figure(at[1.0]['ok'], share=True)}.")
     subtitle.append("Simulated out of these runs' own questions")
     out = [f"{name} ({why})" for name, why in left_out(gate).items()]
-    return alt.layer(
-        *layers,
-        width="container",
-        title=alt.TitleParams(
-            f"A change that changes nothing passes {figure(at[0.0]['ok'], share=True)} of the time",
-            subtitle=[" ".join(subtitle), *([f"without {listing(out)}"] if out else [])],
-        ),
+    return alt.TitleParams(
+        f"A change that changes nothing passes {figure(at[0.0]['ok'], share=True)} of the time",
+        subtitle=[" ".join(subtitle), *([f"without {listing(out)}"] if out else [])],
     )
 
 

@@ -78,18 +78,7 @@ def intervals(
         band = alt.Chart(pl.DataFrame({"low": [kept[0]], "high": [kept[1]]}))
         layers.append(band.mark_rect(color=BETTER, opacity=0.09).encode(x=x, x2="high:Q"))
     for at, label in (rules or {0.0: ""}).items():
-        look: dict[str, Any] = {"color": BASELINE}
-        if label == "limit":
-            look = {"color": WORSE, "strokeDash": [4, 3]}
-        # a line a row, so that none runs through the words
-        line = base.transform_calculate(at=str(at)).encode(x=alt.X("at:Q", title=axis))
-        layers.append(line.encode(y2="row:O").mark_rule(yOffset=-4, y2Offset=22, **look))
-        if label:
-            place = alt.Chart(pl.DataFrame({"at": [at]})).encode(
-                x="at:Q", y=alt.value(-7), text=alt.value(label)
-            )
-            side = "right" if label == "limit" else "left"
-            layers.append(place.mark_text(align=side, color=look["color"]))
+        layers += _rule(base, at, label, axis)
     lines = drawn.mark_rule(strokeWidth=2.5, yOffset=9).encode(x=x, x2="high:Q")
     layers += [
         lines.add_params(picked) if legend else lines,
@@ -101,16 +90,36 @@ def intervals(
         ),
     ]
     if (limited := shown.drop_nulls("limit")).height:
-        limit = alt.Chart(limited).encode(x="limit:Q", y=y)
-        layers += [
-            limit.encode(y2="row:O").mark_rule(
-                color=WORSE, strokeWidth=2, strokeDash=[4, 3], yOffset=-4, y2Offset=22
-            ),
-            limit.mark_text(dy=17, dx=5, align="left", color=WORSE).encode(text=alt.value("limit")),
-        ]
+        layers += _limits(alt.Chart(limited).encode(x="limit:Q", y=y))
     return alt.layer(
         *layers,
         width="container",
         height=max(2, shown.height) * ROW_HEIGHT,
         title=alt.TitleParams(title, subtitle=subtitle),
     )
+
+
+def _rule(base: alt.Chart, at: float, label: str, axis: str) -> list[alt.Chart]:
+    """A vertical line, a piece a row so that none runs through the words, and its label."""
+    look: dict[str, Any] = {"color": BASELINE}
+    if label == "limit":
+        look = {"color": WORSE, "strokeDash": [4, 3]}
+    line = base.transform_calculate(at=str(at)).encode(x=alt.X("at:Q", title=axis))
+    drawn = line.encode(y2="row:O").mark_rule(yOffset=-4, y2Offset=22, **look)
+    if not label:
+        return [drawn]
+    place = alt.Chart(pl.DataFrame({"at": [at]})).encode(
+        x="at:Q", y=alt.value(-7), text=alt.value(label)
+    )
+    side = "right" if label == "limit" else "left"
+    return [drawn, place.mark_text(align=side, color=look["color"])]
+
+
+def _limits(limit: alt.Chart) -> list[alt.Chart]:
+    """The limit of each row that has one."""
+    return [
+        limit.encode(y2="row:O").mark_rule(
+            color=WORSE, strokeWidth=2, strokeDash=[4, 3], yOffset=-4, y2Offset=22
+        ),
+        limit.mark_text(dy=17, dx=5, align="left", color=WORSE).encode(text=alt.value("limit")),
+    ]

@@ -11,6 +11,19 @@ from aiops_lab.charts.theme import BETTER, HEIGHT, WORSE
 from aiops_lab.ship.retrieval.landscape import landscape as placed
 from aiops_lab.ship.retrieval.score import Retrieval
 
+KINDS = {
+    ("chunk", "other"): "chunk",
+    ("chunk", "gold"): "chunk with gold",
+    ("question", "found"): "question, found",
+    ("question", "missed"): "question, missed",
+}
+LOOKS = {
+    "chunk": ("#9aa0a6", "square", 0.35),
+    "chunk with gold": (GOLD, "square", 0.55),
+    "question, found": (BETTER, "circle", 0.9),
+    "question, missed": (WORSE, "cross", 0.95),
+}
+
 
 def landscape(result: Retrieval, experiment: str | None = None) -> Picture:
     """Chunks and questions on a plane: what is asked near its passages, and what is not."""
@@ -26,29 +39,17 @@ def landscape(result: Retrieval, experiment: str | None = None) -> Picture:
     title = f"All {asked.height} questions found their gold"
     if missed.height:
         title = f"{astray.height} of {missed.height} missed questions lie nearer to other passages"
-    kinds = {
-        ("chunk", "other"): "chunk",
-        ("chunk", "gold"): "chunk with gold",
-        ("question", "found"): "question, found",
-        ("question", "missed"): "question, missed",
-    }
     drawn = points.with_columns(
         what=pl.struct("kind", "state").map_elements(
-            lambda row: kinds[row["kind"], row["state"]], pl.String
+            lambda row: KINDS[row["kind"], row["state"]], pl.String
         ),
         order=pl.col("kind").eq("question").cast(pl.Int8)
         + pl.col("state").eq("missed").cast(pl.Int8),
     ).sort("order")  # fmt: skip
-    names = [what for what in kinds.values() if what in drawn["what"]]
-    looks = {
-        "chunk": ("#9aa0a6", "square", 0.35),
-        "chunk with gold": (GOLD, "square", 0.55),
-        "question, found": (BETTER, "circle", 0.9),
-        "question, missed": (WORSE, "cross", 0.95),
-    }
-    scales = [alt.Scale(domain=names, range=[looks[n][i] for n in names]) for i in range(2)]
+    names = [what for what in KINDS.values() if what in drawn["what"]]
+    scales = [alt.Scale(domain=names, range=[LOOKS[n][i] for n in names]) for i in range(2)]
     drawn = drawn.with_columns(
-        strength=pl.col("what").replace_strict({name: look[2] for name, look in looks.items()})
+        strength=pl.col("what").replace_strict({name: look[2] for name, look in LOOKS.items()})
     )
     picked = alt.selection_point(name="picked", fields=["what"], bind="legend")
     legend = alt.Legend(columns=2, labelLimit=200, title=None, symbolOpacity=1)

@@ -25,6 +25,7 @@ STRIPS = 10
 WINDOW = 40_000
 """So many characters of a document are drawn, around the gold."""
 WHOLE, HALF = 0.99, 0.5
+PLACE = ["question", "doc_id", "experiment_id"]
 AROUND = 240
 """So many characters are shown on each side of a gold passage."""
 
@@ -117,34 +118,47 @@ def strip_frames(
     result: Retrieval, questions: Sequence[str], experiments: Sequence[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Blocks, gold and cuts of some questions, a row each."""
-    k = result.settings["k"]
-    asked = pl.Series("question", list(questions), pl.String)
     marked = (
         result.gold.rename({"question_id": "question"})
-        .filter(pl.col("question").is_in(asked.implode()) & pl.col("start").is_not_null())
+        .filter(
+            pl.col("question").is_in(pl.Series(list(questions), dtype=pl.String).implode())
+            & pl.col("start").is_not_null()
+        )
         .select("question", "doc_id", pl.col("start").alias("low"), pl.col("end").alias("high"))
     )
+    blocks, held = _blocks(result, marked, list(experiments))
+    rows = blocks.select(*PLACE, "row").unique(maintain_order=True)
+    gold = _gold(marked, held, rows)
+    drawn = blocks.select("question", "row", "start", "end", "rank", "state")
+    return drawn, gold, _cuts(held, rows, gold)
+
+
+def _came(result: Retrieval) -> pl.DataFrame:
+    """The hits that are counted."""
+    k = result.settings["k"]
+    return result.hits if k in (None, -1) else result.hits.filter(pl.col("rank") <= k)
+
+
+def _blocks(
+    result: Retrieval, marked: pl.DataFrame, experiments: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Chunks near the gold with what became of them, and each with every gold it holds."""
     middle = (pl.col("low").min() + pl.col("high").max()) // 2
     windows = marked.group_by("question", "doc_id", maintain_order=True).agg(
         opens=middle - WINDOW // 2, closes=middle + WINDOW // 2
     )
     several = windows.group_by("question").len().filter(pl.col("len") > 1)["question"]
-    order = pl.Enum(list(experiments))
-    chunks = (
-        result.chunks.filter(pl.col("experiment_id").is_in(list(experiments)))
+    key = ["experiment_id", "question", "chunk_id"]
+    hits = _came(result).rename({"question_id": "question"}).select(*key, "rank")
+    blocks = (
+        result.chunks.filter(pl.col("experiment_id").is_in(experiments))
         .join(windows, on="doc_id")
         .filter((pl.col("end") > pl.col("opens")) & (pl.col("start") < pl.col("closes")))
+        .join(hits, on=key, how="left")
     )
-    hits = result.hits.rename({"question_id": "question"}).select(
-        "experiment_id", "question", "chunk_id", "rank"
-    )
-    if k not in (None, -1):
-        hits = hits.filter(pl.col("rank") <= k)
-    blocks = chunks.join(hits, on=["experiment_id", "question", "chunk_id"], how="left")
     held = blocks.join(marked, on=["question", "doc_id"]).filter(
         (pl.col("start") < pl.col("high")) & (pl.col("end") > pl.col("low"))
     )
-    key = ["experiment_id", "question", "chunk_id"]
     blocks = blocks.join(held.select(key).unique().with_columns(gold=True), on=key, how="left")
     came, gold = pl.col("rank").is_not_null(), pl.col("gold").fill_null(False)
     row = pl.when(pl.col("question").is_in(several.implode())).then(
@@ -154,39 +168,45 @@ def strip_frames(
         state=pl.when(came & gold).then(pl.lit(FOUND)).when(came).then(pl.lit(BESIDE))
         .when(gold).then(pl.lit(MISSED)).otherwise(pl.lit(IDLE)),
         row=row.otherwise("experiment_id"),
-        place=pl.col("experiment_id").cast(order),
+        place=pl.col("experiment_id").cast(pl.Enum(experiments)),
     ).sort("place", "question", "doc_id", "start")  # fmt: skip
-    rows = blocks.select("question", "doc_id", "experiment_id", "row").unique(maintain_order=True)
+    return blocks, held
+
+
+def _gold(marked: pl.DataFrame, held: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Every gold as missed, and above it the pieces that came back."""
     pieces = held.filter(pl.col("rank").is_not_null()).select(
-        "question", "doc_id", "experiment_id",
+        *PLACE,
         pl.max_horizontal("start", "low").alias("start"),
         pl.min_horizontal("end", "high").alias("end"), found=pl.lit(True),
     )  # fmt: skip
     whole = rows.join(marked, on=["question", "doc_id"]).select(
-        "question", "doc_id", "experiment_id", pl.col("low").alias("start"),
-        pl.col("high").alias("end"), found=pl.lit(False),
-    )  # fmt: skip
+        *PLACE, pl.col("low").alias("start"), pl.col("high").alias("end"), found=pl.lit(False)
+    )
     told = pl.when("found").then(pl.lit("found")).otherwise(pl.lit("missed"))
-    gold_rows = (
+    return (
         pl.concat([whole, pieces])
-        .join(rows, on=["question", "doc_id", "experiment_id"])
+        .join(rows, on=PLACE)
         .select("question", "row", "start", "end", "found", told=told)
     )
+
+
+def _cuts(held: pl.DataFrame, rows: pl.DataFrame, gold: pl.DataFrame) -> pl.DataFrame:
+    """Where a boundary of a chunk cuts the gold."""
     cuts = (
         held.with_columns(at=pl.concat_list("start", "end"))
         .explode("at")
         .filter((pl.col("at") > pl.col("low")) & (pl.col("at") < pl.col("high")))
-        .join(rows, on=["question", "doc_id", "experiment_id"])
+        .join(rows, on=PLACE)
         .select(
             "question", "row", "at", told=pl.format("cuts the gold at {}", "at"), real=pl.lit(True)
         )
         .unique(maintain_order=True)
     )
     # a scale without any value complains: one that is not drawn for each row
-    unreal = gold_rows.select("question", "row", pl.col("start").alias("at"), told=pl.lit(""),
-                              real=pl.lit(False))  # fmt: skip
-    cuts = pl.concat([cuts, unreal.unique(["question", "row"], maintain_order=True)])
-    return blocks.select("question", "row", "start", "end", "rank", "state"), gold_rows, cuts
+    unreal = gold.select("question", "row", pl.col("start").alias("at"), told=pl.lit(""),
+                         real=pl.lit(False))  # fmt: skip
+    return pl.concat([cuts, unreal.unique(["question", "row"], maintain_order=True)])
 
 
 def passages(
@@ -236,15 +256,12 @@ def _turned(shares: Sequence[float]) -> str:
 def in_text(result: Retrieval, question: str, experiment: str) -> Parts:
     """The text around the gold of a question, its pieces marked as found or missed."""
     assert result.corpus is not None
-    k = result.settings["k"]
     gold = result.gold.filter(
         (pl.col("question_id") == question) & pl.col("start").is_not_null()
     ).sort("doc_id", "start")
-    hits = result.hits.filter(
+    hits = _came(result).filter(
         (pl.col("question_id") == question) & (pl.col("experiment_id") == experiment)
     )
-    if k not in (None, -1):
-        hits = hits.filter(pl.col("rank") <= k)
     own = result.chunks.filter(pl.col("experiment_id") == experiment)
     came = own.join(hits.select("chunk_id"), on="chunk_id", how="semi")
     parts: Parts = []

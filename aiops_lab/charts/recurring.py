@@ -127,7 +127,7 @@ def folded(result: RoutingShifts, option: str | None = None, period: int | None 
         title = f"{short_name(option)}: {listing(map(_apart, own[: len(cells)]))}"
         each = "hour" if hourly else "day"
         subtitle += f"; blue: {f'its {each}' if len(cells) == 1 else f'their {each}s'}"
-    means = times.group_by("phase", "on").agg(mean.round(2), days=pl.len())
+    means = times.group_by("phase", "on", maintain_order=True).agg(mean.round(2), days=pl.len())
     return _laid(shown, means, key, axis).properties(
         width="container", height=260, title=alt.TitleParams(title, subtitle=subtitle)
     )

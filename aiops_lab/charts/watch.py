@@ -13,7 +13,8 @@ from aiops_lab.charts.retrieval import OTHER, Picture
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.stats.texts import TextShift
-from aiops_lab.traffic.summaries import ALL, quantile
+from aiops_lab.traffic.histograms import quantile
+from aiops_lab.traffic.summaries import ALL
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.event_words import label
 from aiops_lab.watch.words import day_words
@@ -114,7 +115,28 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
     shown, rest = names[:MOST_ROWS], len(names) - MOST_ROWS
     alarms = result.alarms.filter(pl.col("metric").is_in(shown) & (pl.col("slice") == where))
     data, order = _rows(result, own.filter(pl.col("metric").is_in(shown)), alarms, shown)
-    base = alt.Chart(data)
+    count = alarms["metric"].n_unique()
+    title = f"{count} of {len(shown)} metrics shifted" if count else "Nothing shifted"
+    title += "" if where == ALL else f" in {where.replace('=', ' ', 1)}"
+    subtitle = (
+        "Line: a day's figure. Grey: where 95 % of days lie while nothing changes. Vermilion: the "
+        "alarm, and the days it may have begun. Dashed: changes, amber where only the traffic "
+        "tells of them"
+    )
+    if rest > 0:
+        subtitle += f". {rest} more metrics stand in the table above"
+    header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
+    return (
+        alt.layer(*_layers(alt.Chart(data)))
+        .properties(width=600, height=ROW)
+        .facet(row=alt.Row("row:N", sort=order, title=None, header=header), spacing=8)
+        .resolve_scale(y="independent")
+        .properties(title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"})
+    )
+
+
+def _layers(base: alt.Chart) -> list[alt.Chart]:
+    """A metric's changes, what was expected, its alarm, and its days."""
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
     when = alt.Tooltip("day:T", format="%-d %b %Y")
@@ -123,7 +145,7 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
         for kinds in (["day", "fired"], ["alarm"], ["logged", "seen"])
     )
     hit = alt.datum.kind == "fired"
-    layers = [
+    return [
         change.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
             x=x, tooltip=[alt.Tooltip("told:N", title="change"), when],
             color=alt.condition(
@@ -146,24 +168,6 @@ def multiples(result: Behaviour, where: str = ALL, metrics: Sequence[str] | None
                      alt.Tooltip("high:Q", title="to", format=".3~g")],
         ),
     ]  # fmt: skip
-    count = alarms["metric"].n_unique()
-    title = f"{count} of {len(shown)} metrics shifted" if count else "Nothing shifted"
-    title += "" if where == ALL else f" in {where.replace('=', ' ', 1)}"
-    subtitle = (
-        "Line: a day's figure. Grey: where 95 % of days lie while nothing changes. Vermilion: the "
-        "alarm, and the days it may have begun. Dashed: changes, amber where only the traffic "
-        "tells of them"
-    )
-    if rest > 0:
-        subtitle += f". {rest} more metrics stand in the table above"
-    header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
-    return (
-        alt.layer(*layers)
-        .properties(width=600, height=ROW)
-        .facet(row=alt.Row("row:N", sort=order, title=None, header=header), spacing=8)
-        .resolve_scale(y="independent")
-        .properties(title=alt.TitleParams(title, subtitle=subtitle), usermeta={"width": "rows"})
-    )
 
 
 def inside(result: Behaviour) -> Picture:

@@ -134,9 +134,13 @@ def execute(
         notebook.metadata.pop("widgets", None)  # live only in JupyterLab, and large
         if stopped.is_set():
             raise LabError("interrupted")
-    output = nbformat.v4.new_output("error", ename=name, evalue=told, traceback=[])
-    notebook.cells[last or next(iter(code), 0)].setdefault("outputs", []).append(output)
+    _add_error(notebook.cells[last or next(iter(code), 0)], name, told)
     return notebook, f"{name}: {told}"
+
+
+def _add_error(cell: nbformat.NotebookNode, name: str, told: str) -> None:
+    output = nbformat.v4.new_output("error", ename=name, evalue=told, traceback=[])
+    cell.setdefault("outputs", []).append(output)
 
 
 def with_parameters(

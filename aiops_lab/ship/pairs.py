@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.stats.paired import moves, unpaired_difference
+from aiops_lab.stats.paired import moves
+from aiops_lab.stats.unpaired import unpaired_difference
 
 DENSE = 4
 """So many cells a row are counted one by one; of more, only those that are there."""

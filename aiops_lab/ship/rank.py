@@ -16,8 +16,9 @@ from aiops_lab.frames import Evals, evals
 from aiops_lab.result import Result
 from aiops_lab.ship.pairs import questions
 from aiops_lab.ship.preflight import preflight
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import FEWEST_CLUSTERS, intervals, moves
+from aiops_lab.stats.paired import intervals, moves
 from aiops_lab.stats.power import questions_needed
 from aiops_lab.stats.single import single_mean
 from aiops_lab.verdict import Evidence, Verdict

@@ -139,25 +139,25 @@ def _task(
             problems.append(Problem(place, f"document {row.doc_id} a second time, {row.filter}"))
             continue
         filters.add((ids[known], row.filter))
-        for metric in row.metrics or [key for key in extra if key not in FIELDS]:
-            value = extra.get(metric)
-            figure = None if isinstance(value, list | dict | str) else number(value)
-            rows.add(
-                "scores",
-                run_id=run["run_id"],
-                sample_id=ids[known],
-                epoch=1,
-                metric=f"{metric},{row.filter}",
-                value=figure,
-                passed=value if isinstance(value, bool) else None,
-                label="needs the whole corpus" if isinstance(value, list) else None,
-                scorer=task,
-                scorer_kind="code",
-            )
+        for score in _scores(row, extra):
+            rows.add("scores", run_id=run["run_id"], sample_id=ids[known], scorer=task, **score)
         if rows.full:
             yield rows.batch()
     rows.add("runs", **run)
     yield rows.batch(runs=[run_summary(run["run_id"], len(ids), True, run["started_at"])])
+
+
+def _scores(row: Row, extra: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for metric in row.metrics or [key for key in extra if key not in FIELDS]:
+        value = extra.get(metric)
+        yield {
+            "epoch": 1,
+            "metric": f"{metric},{row.filter}",
+            "value": None if isinstance(value, list | dict | str) else number(value),
+            "passed": value if isinstance(value, bool) else None,
+            "label": "needs the whole corpus" if isinstance(value, list) else None,
+            "scorer_kind": "code",
+        }
 
 
 def _sample(row: Row, texts: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiops_lab.stats.paired import FEWEST_CLUSTERS
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS
 
 RESAMPLES = 2_000
 MOST = 32

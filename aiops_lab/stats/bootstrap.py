@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiops_lab.stats.paired import FEWEST_CLUSTERS
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS
 
 BLOCK = 256
 """NDArray a block: the sums of their pairs (512 kB) stay in a processor's second cache."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS, clustered_error
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import FEW, FEWEST_CLUSTERS, clustered_error
+from aiops_lab.stats.paired import FEW
 from aiops_lab.stats.score import wilson
 from aiops_lab.stats.single import Mean, single_mean
 

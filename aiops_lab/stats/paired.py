@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS, FLIPPED, cr2, sign_flips
 from aiops_lab.stats.score import (
     exact_loss,
     mcnemar,
@@ -38,8 +39,6 @@ from aiops_lab.stats.score import (
     tango_interval,
 )
 
-FEWEST_CLUSTERS = 5
-"""Below this a clustered error cannot be trusted and is not computed."""
 FEWEST = 5
 """Fewer questions that are not pass or fail decide nothing."""
 SCALES = (1.0, 5.0, 10.0, 100.0)
@@ -51,8 +50,6 @@ AGAINST = 1.05
 """Pairing widens an interval when the variance of differences is so many times that of both."""
 NORMAL = 1e9
 """Degrees of freedom with which t is normal."""
-FLIPPED = 16
-"""Up to this many units that moved all sign flips are tried."""
 Kind = Literal["binary", "share", "number", "alike", "unknown", "one", "none"]
 Floats = NDArray[np.float64]
 
@@ -127,7 +124,7 @@ class Moves:
                 share = 1 - tail ** (1 / self.units)
                 return d - share * (self.span + d), d + share * (self.span - d)
         if self.kind == "number" and self.error is not None:
-            quantile = _quantile(self.freedom, 1 - tail)
+            quantile = t_quantile(self.freedom, 1 - tail)
             return d - quantile * self.error, d + quantile * self.error
         return None
 
@@ -148,7 +145,7 @@ class Moves:
                 _crossing(self.p_above, -self.span, d, tail),
                 _crossing(self.p_below, self.span, d, tail),
             )
-        quantile = _quantile(self.freedom, 1 - tail)
+        quantile = t_quantile(self.freedom, 1 - tail)
         below, above = skewed(quantile, self._skew())
         if self.unknown:
             return d - below * self.wide, d + above * self.wide
@@ -255,7 +252,7 @@ def intervals(
         [each.up for each in scored],
         [each.down for each in scored],
         [each.effective() for each in scored],
-        [_quantile(each.freedom, 1 - tail) for each in scored],
+        [t_quantile(each.freedom, 1 - tail) for each in scored],
     )
     spans = (each.span for each in scored)
     rest = iter([(float(a) * s, float(b) * s) for a, b, s in zip(low, high, spans, strict=True)])
@@ -357,43 +354,6 @@ def paired_difference(
     return moves(baseline, candidate, clusters, bounded=bounded).summary(level)
 
 
-def clustered_error(d: ArrayLike, clusters: ArrayLike) -> tuple[float, int]:
-    """The cluster-robust standard error of a mean, and the number of clusters.
-
-    The square of each cluster's summed deviations, with the finite-sample factor G / (G - 1).
-    """
-    values = np.asarray(d, float)
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    groups = int(index.max()) + 1
-    if groups < 2:
-        return math.nan, groups
-    sums = np.bincount(index, weights=values - values.mean())
-    return float(np.sqrt(groups / (groups - 1) * np.square(sums).sum()) / values.size), groups
-
-
-def cr2(d: ArrayLike, clusters: ArrayLike) -> tuple[float, float]:
-    """The CR2 standard error of a mean over clusters, and Satterthwaite's degrees of freedom.
-
-    Bell and McCaffrey 2002, for a mean: each cluster's summed deviation is divided by
-    ``sqrt(1 - its share of the questions)``.
-
-    Examples
-    --------
-    >>> error, freedom = cr2([1, 1, 0, 0, 1, 0], ["a", "a", "b", "c", "d", "e"])
-    >>> round(error, 4), round(freedom, 2)
-    (0.2739, 3.57)
-    """
-    values = np.asarray(d, float)
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    n, sizes = values.size, np.bincount(index).astype(float)
-    sums = np.bincount(index, weights=values - values.mean())
-    rest = 1 - sizes / n
-    error = float(np.sqrt((sums**2 / rest).sum()) / n)
-    spread = sizes**2 / rest / n
-    freedom = n**2 / (np.square(sizes).sum() + spread.sum() ** 2 - np.square(spread).sum())
-    return error, float(freedom)
-
-
 def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Moves:
     n, note, trusted = d.size, "", True
     error, freedom, units = float(d.std(ddof=1) / math.sqrt(n)), float(n - 1), n
@@ -429,89 +389,6 @@ def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Mov
     plain = replace(found, skew=0.0)  # of "no change" at all, symmetric
     both = [tail for tail in (plain.p_above(0.0), plain.p_below(0.0)) if tail is not None]
     return replace(found, p_value=min(1.0, 2 * min(both)))
-
-
-def sign_flips(sums: ArrayLike) -> float:
-    """Exact two-sided p-value for "each unit was as likely to move the other way".
-
-    Parameters
-    ----------
-    sums
-        The summed difference of each question or cluster. Where more than 16 moved, the normal
-        approximation of the same distribution.
-
-    Examples
-    --------
-    >>> sign_flips([1, 1, 1, 1, 1, 1])
-    0.03125
-    """
-    values = np.asarray(sums, float)
-    values = values[values != 0]
-    if values.size > FLIPPED:
-        return float(2 * special.ndtr(-abs(values.sum()) / np.sqrt(np.square(values).sum())))
-    # each total is one of the first half's sums plus one of the rest's: 2**8 of each at most
-    middle = values.size // 2
-    first, rest = _every_sum(values[:middle]), np.sort(_every_sum(values[middle:]))
-    least = abs(values.sum()) - 1e-9 * np.abs(values).sum()
-    if least <= 0:
-        return 1.0
-    below = int(np.searchsorted(rest, least - first).sum())
-    return 2 * (1 - below / 2.0**values.size)  # as many totals lie beyond the other end
-
-
-def _every_sum(values: Floats) -> Floats:
-    """The sums of the values under each choice of signs."""
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums + value, sums - value])
-    return sums
-
-
-def unpaired_difference(
-    baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95
-) -> Paired:
-    """The difference of two means over different questions: Newcombe's interval, or Welch's.
-
-    Source: Newcombe 1998, Statist. Med. 17:873, method 10; between 0 and 1 on effective numbers
-    of questions.
-    """
-    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
-    known = {"n": int(min(b.size, c.size)), "baseline": _mean(b), "candidate": _mean(c)}
-    if min(b.size, c.size) < 2:
-        return Paired(**known, method="too few questions on one side")
-    d = float(c.mean() - b.mean())
-    errors = [float(x.var(ddof=1) / x.size) for x in (b, c)]
-    total = sum(errors)
-    freedom = math.inf
-    if total > 0:
-        freedom = total**2 / sum(e**2 / (x.size - 1) for e, x in zip(errors, (b, c), strict=True))
-    z = _quantile(freedom, (1 + level) / 2)
-    if min(b.min(), c.min()) >= 0 and max(b.max(), c.max()) <= 1:
-        (bl, bh), (cl, ch) = (_own_interval(x, level) for x in (b, c))
-        low = d - math.hypot(c.mean() - cl, bh - b.mean())
-        high = d + math.hypot(ch - c.mean(), b.mean() - bl)
-        told = "Newcombe's interval"
-    elif total == 0:
-        return Paired(**known, difference=d, method="all values are equal: no interval")
-    else:
-        low, high, told = d - z * math.sqrt(total), d + z * math.sqrt(total), "Welch's t"
-    p = float(2 * _below(freedom, -abs(d) / math.sqrt(total))) if total else None
-    return Paired(
-        **known,
-        difference=d,
-        standard_error=math.sqrt(total) or None,
-        low=low,
-        high=high,
-        p_value=p,
-        method=f"{told} on different questions: not paired",
-    )
-
-
-def _own_interval(x: Floats, level: float) -> tuple[float, float]:
-    from aiops_lab.stats.single import single_mean
-
-    found = single_mean(x, level=level)
-    return found.low or 0.0, 1.0 if found.high is None else found.high
 
 
 def ratio(
@@ -567,16 +444,9 @@ def _pass_or_fail(x: Floats) -> bool:
     return bool(((x == 0) | (x == 1)).all())
 
 
-def _mean(x: Floats) -> float | None:
-    return float(x.mean()) if x.size else None
-
-
-def _quantile(freedom: float, p: float) -> float:
+def t_quantile(freedom: float, p: float) -> float:
+    """A quantile of Student's t; of the normal distribution where freedom is infinite."""
     return float(special.ndtri(p) if math.isinf(freedom) else special.stdtrit(freedom, p))
-
-
-def _below(freedom: float, x: float) -> float:
-    return float(special.ndtr(x) if math.isinf(freedom) else special.stdtr(freedom, x))
 
 
 def _crossing(p, outer: float, inner: float, tail: float) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aiops_lab.stats.paired import FEW, FEWEST, FEWEST_CLUSTERS, cr2, scale
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS, cr2
+from aiops_lab.stats.paired import FEW, FEWEST, scale
 from aiops_lab.stats.score import (
     exact_share,
     exact_share_interval,

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aiops_lab.stats.paired import FEW, FEWEST_CLUSTERS, Moves, moves
+from aiops_lab.stats.clustered import FEWEST_CLUSTERS
+from aiops_lab.stats.paired import FEW, Moves, moves
 from aiops_lab.stats.score import skewness, tango_interval
 from aiops_lab.stats.spent import Judge, rates, reach
 
@@ -136,7 +137,7 @@ def weighted_moves(
 
 
 def _cr2(sums: Floats, sizes: Floats) -> tuple[float, float]:
-    """`aiops_lab.stats.paired.cr2`, squared, of clusters with weights that add up to 1."""
+    """`aiops_lab.stats.clustered.cr2`, squared, of clusters with weights that add up to 1."""
     rest = 1 - sizes
     spread = sizes**2 / rest
     freedom = 1 / (np.square(sizes).sum() + spread.sum() ** 2 - np.square(spread).sum())

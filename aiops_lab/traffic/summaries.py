@@ -2,25 +2,21 @@
 
 Written with Narwhals: the same lines run on Polars, DuckDB and PySpark. Only the summaries, which
 are small, come back as a Polars frame.
-
-A histogram has bins of equal ratio: a value v of one sign lies in bin k = ceil(log(|v|) / log(g))
-with g = 1.01 / 0.99, so the middle of a bin, 2 g^k / (g + 1), is within 1 % of every value in it
-(DDSketch; Masson, Rim and Lee 2019, section 2.1). Zeros have the sign 0 and the bin 0.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.measures.measure import MEASURES
 from aiops_lab.tables import SCHEMAS
+from aiops_lab.traffic.histograms import added_bins, bin_of
+from aiops_lab.traffic.labels import IS_LABEL, label_rates, label_strata
 
 RATES = (
     "refusal", "json_valid", "yaml_valid", "truncated", "tool_error", "parse_error", "error",
@@ -37,16 +33,11 @@ ALL = "all"
 PART_OF_WHOLE = pl.col("slice").str.contains("=", literal=True)
 DIMENSION = pl.col("slice").str.splitn("=", 2).struct.field("field_0")
 """Of a slice called ``column=value``: whether it is one, and its column."""
-GAMMA = 1.01 / 0.99
 LARGEST = 1e15
 """A score or a sampling weight beyond that, or none at all, is missing."""
 OBJECTIVE = "objective:"
 """Metrics that `traffic.counts` keeps among the summaries: objectives, by what they count."""
 OF_OBJECTIVE = pl.col("metric").str.contains(f"^{OBJECTIVE}[0-9a-f]{{12}}$")
-LABELS, LABEL = "labels", "label of "
-"""Strata of a score that is a label: all its labels, and one of them."""
-MOST_LABELS = 12
-"""So many labels of a score, the most frequent, are rates of their own."""
 KEY = ("hour", "metric", "slice", "stratum")
 
 
@@ -225,20 +216,13 @@ def _counted(
     )  # fmt: skip
 
 
-def _bin(value: nw.Expr) -> tuple[nw.Expr, nw.Expr]:
-    """Sign and bin of a value."""
-    sign = nw.when(value > 0).then(1).when(value < 0).then(-1).otherwise(0).cast(nw.Int8)
-    size = nw.when(value == 0).then(1.0).otherwise(value.abs())
-    return sign, (size.log() / math.log(GAMMA)).ceil().cast(nw.Int32)
-
-
 def _binned(
     requests: nw.LazyFrame[Any], column: str | None, means: Sequence[str]
 ) -> list[pl.DataFrame]:
     parts = []
     for name in means:
         rows, keys = _grouped(requests, column, "sign", "bin")
-        sign, place = _bin(nw.col(name).cast(nw.Float64))
+        sign, place = bin_of(nw.col(name).cast(nw.Float64))
         rows = rows.filter(~nw.col(name).is_null()).with_columns(sign=sign, bin=place)
         found = _named(_collected(rows.group_by(keys).agg(nw.len().alias("n"))), column)
         parts.append(_bins(found.with_columns(metric=pl.lit(name), stratum=pl.lit(ALL))))
@@ -265,7 +249,7 @@ def _scored(scored: nw.LazyFrame[Any], column: str | None) -> list[pl.DataFrame]
     known = nw.when(nw.col("value").abs() < LARGEST).then(nw.col("value"))
     rows = rows.with_columns(metric=name, value=known)
     value = nw.col("value")
-    sign, place = _bin(value)
+    sign, place = bin_of(value)
     rows = rows.with_columns(w=weight, square=value**2, sign=sign, bin=place)
     rows = rows.with_columns(stratum=nw.col("w").round(6).cast(nw.String))
     found = _collected(
@@ -294,50 +278,14 @@ def _labelled(rows: Any, column: str | None, keys: list[str]) -> pl.DataFrame:
     bare = rows.filter(nw.col("value").is_null()).select("metric").unique()
     rows = rows.join(bare, on="metric", how="semi")
     counts = _collected(rows.group_by([*keys, "label"]).agg(nw.len().alias("events")))
-    return _labels(_named(counts, column))
+    return label_strata(_named(counts, column))
 
 
 def _classed(requests: nw.LazyFrame[Any], name: str, known: str) -> pl.DataFrame:
     """Of all answers of an hour that were looked at, how many are of each class; most are none."""
     rows = requests.filter(~nw.col(known).is_null()).group_by(["hour", name])
     counts = _named(_collected(rows.agg(nw.len().alias("events"))), None)
-    return _labels(counts.rename({name: "label"}).with_columns(metric=pl.lit(name)))
-
-
-def _labels(counts: pl.DataFrame) -> pl.DataFrame:
-    """The strata of counts by hour, metric, slice and label; what has no label is in the total."""
-    found = counts.with_columns(pl.col("label").str.head(40), pl.col("events").cast(pl.Int64))
-    own = ["hour", "metric", "slice"]
-    totals = found.group_by(own).agg(pl.col("events").sum())
-    labels = found.drop_nulls("label").group_by(*own, "label").agg(
-        pl.col("events").sum()
-    ).with_columns(
-        stratum=pl.format(f"{LABEL}{{}}", "metric"), metric=pl.format("{}: {}", "metric", "label")
-    )  # fmt: skip
-    both = pl.concat([totals.with_columns(stratum=pl.lit(LABELS)), labels.drop("label")],
-                     how="diagonal")  # fmt: skip
-    return both.select(
-        "hour", "metric", "slice", "stratum", "events", n="events", evaluated="events",
-        weight=pl.col("events").cast(pl.Float64),
-    )  # fmt: skip
-
-
-def _label_rates(rows: pl.DataFrame) -> pl.DataFrame:
-    """The share of each of the usual labels in all labels of its day: none is 0, not missing."""
-    of = pl.col("stratum").str.strip_prefix(LABEL)
-    totals = rows.filter(pl.col("stratum") == LABELS).group_by("day", "metric", "slice").agg(
-        pl.col("n").sum()
-    )  # fmt: skip
-    told = rows.filter(pl.col("stratum").str.starts_with(LABEL)).with_columns(of=of)
-    usual = told.group_by("of", "metric").agg(pl.col("n").sum()).sort(
-        "n", "metric", descending=[True, False]
-    ).group_by("of", maintain_order=True).head(MOST_LABELS)  # fmt: skip
-    counts = told.group_by("day", "of", "metric", "slice").agg(events=pl.col("n").sum())
-    every = totals.rename({"metric": "of"}).join(usual.select("of", "metric"), on="of")
-    return every.join(counts, on=["day", "of", "metric", "slice"], how="left").select(
-        "day", "metric", "slice", "n", pl.col("events").fill_null(0), evaluated="n",
-        measure_version=pl.lit(1, pl.Int64),
-    )  # fmt: skip
+    return label_strata(counts.rename({name: "label"}).with_columns(metric=pl.lit(name)))
 
 
 def daily_of(hourly: pl.DataFrame, bins: Collection[str] | None = None) -> pl.DataFrame:
@@ -358,8 +306,8 @@ def daily_of(hourly: pl.DataFrame, bins: Collection[str] | None = None) -> pl.Da
     """
     key = ["day", "metric", "slice"]
     rows = hourly.filter(~OF_OBJECTIVE).with_columns(day=pl.col("hour").dt.date())
-    rates = _label_rates(rows)
-    rows = rows.filter(~((pl.col("stratum") == LABELS) | pl.col("stratum").str.starts_with(LABEL)))
+    rates = label_rates(rows)
+    rows = rows.filter(~IS_LABEL)
     numbers = ["n", "events", "evaluated", "weight", "sum", "sum_squares"]
     strata = rows.group_by(*key, "stratum", maintain_order=True).agg(
         *(pl.when(pl.col(c).count() > 0).then(pl.col(c).sum()).alias(c) for c in numbers),
@@ -383,27 +331,13 @@ def daily_of(hourly: pl.DataFrame, bins: Collection[str] | None = None) -> pl.Da
         measure_version=pl.col("measure_version").max(),
     )  # fmt: skip
     drawn = rows if bins is None else rows.filter(pl.col("metric").is_in(list(bins)))
-    days = days.join(_added_bins(drawn, key), on=key, how="left", maintain_order="left")
+    days = days.join(added_bins(drawn, key), on=key, how="left", maintain_order="left")
     truth = _only_truth(days)
     events = pl.when("events_given").then(pl.col("events")).when(
         pl.col("metric").is_in(truth)
     ).then(pl.col("sum").round())  # fmt: skip
     days = pl.concat([days.with_columns(events=events), rates], how="diagonal_relaxed")
     return days.select(pl.col(c).cast(t) for c, t in DAILY.items()).sort(key)
-
-
-def _added_bins(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """The histograms of the same key, added up."""
-    own = rows.filter(pl.col("bins").is_not_null()).select(
-        *key, "bins", place=pl.struct(key).rank("dense")
-    )  # fmt: skip
-    added = (
-        own.select("place", "bins").explode("bins").unnest("bins")
-        .group_by("place", "sign", "bin").agg(pl.col("n").sum()).sort("place", "sign", "bin")
-        .group_by("place", maintain_order=True).agg(bins=pl.struct("sign", "bin", "n"))
-    )  # fmt: skip
-    named = own.select("place", *key).unique("place")
-    return named.join(added, on="place").drop("place")
 
 
 def _only_truth(days: pl.DataFrame) -> pl.Series:
@@ -471,21 +405,3 @@ def summarise(
             return pl.DataFrame(schema=DAILY)
     every = "1d" if relations is None else "1h"
     return daily_of(hourly_of(traffic, evaluations, slices, metrics=metrics, every=every))
-
-
-def quantile(bins: Sequence[Mapping[str, int]], share: float) -> float | None:
-    """A quantile of a histogram, within 1 % of a value there.
-
-    Examples
-    --------
-    >>> round(quantile([{"sign": 1, "bin": 0, "n": 5}, {"sign": 1, "bin": 70, "n": 5}], 0.9), 1)
-    4.0
-    """
-    if not len(bins):
-        return None
-    ends = [(row["sign"], row["sign"] * row["bin"], row["n"], row["bin"]) for row in bins]
-    ordered = sorted(ends)
-    counts = np.cumsum([n for *_, n, _ in ordered])
-    place = int(np.searchsorted(counts, share * (counts[-1] - 1) + 1))
-    sign, _, _, number = ordered[min(place, len(ordered) - 1)]
-    return sign * 2 * GAMMA**number / (GAMMA + 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.traffic.summaries import GAMMA
+from aiops_lab.traffic.histograms import GAMMA
 from aiops_lab.watch.daily import KEY, starts
 
 SHARE = 0.95

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from aiops_lab import Lab, open_lab
-from aiops_lab.stats.paired import clustered_error, paired_difference
+from aiops_lab.stats.clustered import clustered_error
+from aiops_lab.stats.paired import paired_difference
 from tests.conftest import DATA
 
 MANIFEST = json.loads((DATA / "MANIFEST.json").read_text())

@@ -10,15 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from aiops_lab.stats.clustered import cr2, sign_flips
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import (
-    cr2,
-    moves,
-    paired_difference,
-    ratio,
-    sign_flips,
-    unpaired_difference,
-)
+from aiops_lab.stats.paired import moves, paired_difference, ratio
+from aiops_lab.stats.unpaired import unpaired_difference
 
 RANDOM = np.random.default_rng(4)
 

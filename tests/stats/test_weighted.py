@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from aiops_lab.objectives.objective import Judge
-from aiops_lab.stats.paired import cr2, moves
+from aiops_lab.stats.clustered import cr2
+from aiops_lab.stats.paired import moves
 from aiops_lab.stats.score import tango_interval
 from aiops_lab.stats.weighted import SEEN, Rise, _cr2, put_right, rise_interval, weighted_moves
 

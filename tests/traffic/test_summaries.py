@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 from aiops_lab import Lab, summarise
 from aiops_lab.errors import LabError
 from aiops_lab.tables import conform
-from aiops_lab.traffic.summaries import GAMMA, KEY, OF_OBJECTIVE, daily_of, hourly_of, quantile
+from aiops_lab.traffic.histograms import GAMMA, quantile
+from aiops_lab.traffic.summaries import KEY, OF_OBJECTIVE, daily_of, hourly_of
 
 
 def traffic(count: int, seed: int = 0) -> pl.DataFrame:

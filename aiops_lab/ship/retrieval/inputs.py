@@ -114,6 +114,13 @@ class Questions:
     quarantined: pl.DataFrame
     notes: tuple[str, ...] = ()
 
+    def named_gold(self) -> pl.DataFrame:
+        """The gold with the questions' own ids."""
+        ids = self.table["question_id"].gather(self.gold["question"])
+        return self.gold.with_columns(ids).select(
+            "question_id", "doc_id", "start", "end", "relevance"
+        )
+
 
 def read_corpus(source: Any) -> Corpus:
     """Documents out of a folder, a table or a mapping.

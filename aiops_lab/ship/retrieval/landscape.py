@@ -60,48 +60,23 @@ def landscape(
         raise BadSettings("the texts are not known: give the corpus to place them")
     if experiment not in result.configurations["experiment_id"]:
         raise BadSettings(f"no experiment {experiment!r}")
-    chunks = result.chunks.filter(experiment_id=experiment)
-    asked = (
-        result.questions.drop_nulls("text")
-        .join(
-            result.per_question.filter(experiment_id=experiment)
-            .drop_nulls("recall")
-            .select("question_id", "recall"),
-            on="question_id",
-            maintain_order="left",
-        )
-        .head(MOST)
-    )
+    chunks, asked = result.chunks.filter(experiment_id=experiment), _asked(result, experiment)
     if not (asked.height and chunks.height):
         return pl.DataFrame(schema=LANDSCAPE)
-    texts = dict(result.corpus.texts())
     holding = chunks.join_where(
         result.gold.drop_nulls("start").rename({"doc_id": "in", "start": "low", "end": "high"}),
         pl.col("doc_id") == pl.col("in"), pl.col("start") < pl.col("high"),
         pl.col("end") > pl.col("low"),
     ).select("chunk_id", "question_id")  # fmt: skip
     golden = pl.col("chunk_id").is_in(holding["chunk_id"].unique().implode())
-    every = max(1, -(-chunks.height // MOST))
+    texts = dict(result.corpus.texts())
     spans = chunks.select("doc_id", "start", "end").iter_rows()
     bodies = [texts[doc_id][start:end] for doc_id, start, end in spans]
-    queries = asked["text"].to_list()
-    if embed is not None:
-        both = tuple(vectors_of(embed(some), "embed") for some in (bodies, queries))
-    elif (both := meanings(bodies, queries)) is None:
+    if (both := _vectors(bodies, asked["text"].to_list(), embed)) is None:
         return pl.DataFrame(schema=LANDSCAPE)
-    one, two = (unit(np.asarray(some, dtype=float)) for some in both)
-    if one.shape[1] != two.shape[1]:
-        raise BadSettings(f"embed gave {one.shape[1]} dimensions for chunks, {two.shape[1]} else")
+    one, two = both
     near = two @ one.T
-    rows, columns = (
-        holding.join(frame.with_row_index(name).select(key, name), on=key, how="inner")
-        for frame, name, key in ((asked, "row", "question_id"), (chunks, "column", "chunk_id"))
-    )
-    cells = rows.join(columns, on=["question_id", "chunk_id"])
-    own = np.full(near.shape, np.nan)
-    at = cells["row"].to_numpy(), cells["column"].to_numpy()
-    own[at] = near[at]
-    best = np.fmax.reduce(own, axis=1)
+    every = max(1, -(-chunks.height // MOST))
     drawn = chunks.select(golden | (pl.int_range(pl.len()) % every == 0)).to_series()
     place = _placed(np.concatenate([one[drawn.to_numpy()], two]), seed)
     points = pl.DataFrame({"x": place[:, 0], "y": place[:, 1]})
@@ -115,12 +90,52 @@ def landscape(
         asked.select(
             pl.lit("question").alias("kind"), pl.col("question_id").alias("id"),
             pl.col("text").str.slice(0, HEAD), found.alias("state"),
-            pl.Series("own", best, nan_to_null=True), pl.Series("nearest", near.max(axis=1)),
+            pl.Series("own", _nearest_own(near, holding, asked, chunks), nan_to_null=True),
+            pl.Series("nearest", near.max(axis=1)),
             chunks["chunk_id"].gather(near.argmax(axis=1)).alias("nearest_id"),
         ),
     ]  # fmt: skip
     rows = pl.concat(parts, how="diagonal").hstack(points)
     return rows.select(pl.col(name).cast(dtype) for name, dtype in LANDSCAPE.items())
+
+
+def _asked(result: Retrieval, experiment: str) -> pl.DataFrame:
+    """The questions with a text and gold, and how much of it this configuration found."""
+    recall = result.per_question.filter(experiment_id=experiment).drop_nulls("recall")
+    return (
+        result.questions.drop_nulls("text")
+        .join(recall.select("question_id", "recall"), on="question_id", maintain_order="left")
+        .head(MOST)
+    )
+
+
+def _vectors(
+    bodies: list[str], queries: list[str], embed: Callable[[Sequence[str]], Any] | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Chunks and questions as vectors of length 1; None where there are no words."""
+    if embed is not None:
+        both = tuple(vectors_of(embed(some), "embed") for some in (bodies, queries))
+    elif (both := meanings(bodies, queries)) is None:
+        return None
+    one, two = (unit(np.asarray(some, dtype=float)) for some in both)
+    if one.shape[1] != two.shape[1]:
+        raise BadSettings(f"embed gave {one.shape[1]} dimensions for chunks, {two.shape[1]} else")
+    return one, two
+
+
+def _nearest_own(
+    near: np.ndarray, holding: pl.DataFrame, asked: pl.DataFrame, chunks: pl.DataFrame
+) -> np.ndarray:
+    """How near each question's nearest chunk with its gold is."""
+    rows, columns = (
+        holding.join(frame.with_row_index(name).select(key, name), on=key, how="inner")
+        for frame, name, key in ((asked, "row", "question_id"), (chunks, "column", "chunk_id"))
+    )
+    cells = rows.join(columns, on=["question_id", "chunk_id"])
+    own = np.full(near.shape, np.nan)
+    at = cells["row"].to_numpy(), cells["column"].to_numpy()
+    own[at] = near[at]
+    return np.fmax.reduce(own, axis=1)
 
 
 def _placed(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.ship.retrieval.checks import Check
 from aiops_lab.ship.retrieval.inputs import Corpus, Questions, outside
-from aiops_lab.ship.retrieval.score import Check
 from aiops_lab.sources.retrieval import read_chunks, read_hits, read_table
 from aiops_lab.tables import empty
 

@@ -1,0 +1,76 @@
+"""The ``aiops-lab`` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+
+import typer
+
+from aiops_lab.cli import export, gate, ingest, labs, report, slo
+from aiops_lab.cli.terminal import NOT_COMPUTED, USAGE, printable
+from aiops_lab.errors import BadSettings, LabError, UnknownRun
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="""The notebook laboratory for teams who run AI in production.
+
+    Start with "aiops-lab demo", then "aiops-lab report --lab demo-lab".
+    With your own logs: "aiops-lab init my-lab", "aiops-lab ingest LOGS --lab my-lab",
+    "aiops-lab report --lab my-lab".
+
+    Exit status: 0 done, 1 fail (of a gate, or as asked for), 2 wrong usage, 3 inconclusive (of a
+    gate), 4 could not be computed.""",
+)
+
+objectives = typer.Typer(
+    no_args_is_help=True, help="Check objectives: what is promised of answers."
+)
+objectives.command("check")(slo.check)
+
+for command in (
+    labs.demo, labs.init, ingest.ingest, labs.status, report.report, gate.gate, export.export,
+    labs.new,
+):  # fmt: skip
+    app.command()(command)
+app.command("open")(labs.open_)
+app.add_typer(objectives, name="slo")
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """``-p NAME VALUE`` as the one argument ``NAME=VALUE`` that typer can take several times."""
+    joined, rest = list[str](), iter(arguments)
+    for argument in rest:
+        joined.append(argument)
+        if argument in ("-p", "--parameter"):
+            name = next(rest, "")
+            value = None if "=" in name else next(rest, None)
+            joined.append(name if value is None else f"{name}={value}")
+    return joined
+
+
+def main() -> None:
+    """Run the command; an error of ours is one sentence and the status it stands for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a sign stops nothing
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(_joined(sys.argv[1:]))
+    except (BadSettings, UnknownRun) as error:
+        status, told = USAGE, str(error)
+    except (LabError, OSError) as error:
+        status, told = NOT_COMPUTED, str(error)
+    except Exception as error:
+        # whatever went wrong, it is no verdict: 1 would say that a gate failed
+        if os.environ.get("AIOPS_DEBUG"):
+            raise
+        hint = "set AIOPS_DEBUG=1 to see where"
+        status, told = NOT_COMPUTED, f"{type(error).__name__}: {error} ({hint})"
+    else:
+        return
+    print(f"aiops-lab: {printable(told)}", file=sys.stderr)
+    sys.exit(status)
