@@ -402,12 +402,14 @@ def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | No
         (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
     lab.ingest(shipped("logs"), progress=progress)
     traffic, payments = folder / "traffic", folder / "payments"
-    for place, told in ((traffic, "traffic"), (payments, "decisions")):
+    simulated = ((traffic, "traffic", ["--every"]), (payments, "decisions", []))
+    for place, told, options in simulated:
         if not (place / "truth.json").exists():
             if progress:
                 progress(f"{told} (simulated)", 0, 1)
             program = shipped(place.name) / "simulate.py"
-            subprocess.run([sys.executable, str(program), str(place)], check=True, stdout=PIPE)
+            command = [sys.executable, str(program), str(place), *options]
+            subprocess.run(command, check=True, stdout=PIPE)
     files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
     files += [payments / "training.csv", payments / "decisions.csv"]
     lab.ingest(*files, progress=progress)
