@@ -35,6 +35,7 @@ def test_the_demo_is_reviewed_in_a_few_seconds(demo: Lab) -> None:
     # a model is served that no change in the log speaks of
     assert of["LLM03"] == "warn"
     assert of["LLM01"] == "warn", "on some days much of what is retrieved looks like an attack"
+    assert of["LLM07"] == "fail", "some of garak's attacks succeeded"
     # what is planted in its traffic: tests/traffic/test_planted.py
     assert of["LLM02"] == of["LLM06"] == "fail" and found.verdict.status == "fail"
     json.dumps(found.to_dict(), default=str)
