@@ -45,6 +45,8 @@ from aiops_lab.wording import listing
 SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
 TRAFFIC = ("traffic", "spans", "decisions")
+ATTACKS = "garak"
+"""The source of runs that attack."""
 PINNED = re.compile(r"(.+)@(\d+)")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
 
@@ -187,6 +189,8 @@ class Lab:
     def find_run(self, name: str, task: str | None = None) -> str:
         """The id of a run by name: an id, a unique prefix, ``@tag``, ``latest`` or ``latest~1``.
 
+        What is relative passes over runs of attacks (garak's): they are no candidates.
+
         Parameters
         ----------
         name
@@ -211,7 +215,8 @@ class Lab:
             runs = runs.filter(pl.col("tags").list.contains(name[1:]))
             found = runs["run_id"].to_list()[-1:]
         elif relative := RELATIVE.fullmatch(name):
-            if task is None:
+            runs = runs.filter(pl.col("source").ne_missing(pl.lit(ATTACKS)))
+            if task is None and runs.height:
                 runs = runs.filter(pl.col("task").eq_missing(runs["task"][-1]))
             found = runs["run_id"].reverse()[int(relative[1] or 0) :].to_list()[:1]
         else:
@@ -402,12 +407,14 @@ def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | No
         (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
     lab.ingest(shipped("logs"), progress=progress)
     traffic, payments = folder / "traffic", folder / "payments"
-    for place, told in ((traffic, "traffic"), (payments, "decisions")):
+    simulated = ((traffic, "traffic", ["--every"]), (payments, "decisions", []))
+    for place, told, options in simulated:
         if not (place / "truth.json").exists():
             if progress:
                 progress(f"{told} (simulated)", 0, 1)
             program = shipped(place.name) / "simulate.py"
-            subprocess.run([sys.executable, str(program), str(place)], check=True, stdout=PIPE)
+            command = [sys.executable, str(program), str(place), *options]
+            subprocess.run(command, check=True, stdout=PIPE)
     files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
     files += [payments / "training.csv", payments / "decisions.csv"]
     lab.ingest(*files, progress=progress)

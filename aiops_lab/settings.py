@@ -158,6 +158,12 @@ metric = "latency_s"
 good = "<= 4"
 target = "98 %"
 window = "1M calendar"
+
+# What the demo's traffic is held against.
+[guard]
+allowed_tools = ["booking_lookup"]
+[guard.canaries.tenants]
+partners = "4b7e90d2c6a81f35"
 """
 REPORT_NAME = re.compile(r"(?!(?i:latest)$)\w[\w .+-]{0,149}")
 """A report's name is a folder's too."""

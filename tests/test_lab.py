@@ -194,6 +194,23 @@ def test_runs_have_names(lab: Lab, tmp_path: Path) -> None:
         lab.find_run("n")
 
 
+def test_relative_names_pass_over_attacks(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(UnknownRun):
+        lab.find_run("latest")
+    report = Path(__file__).parent / "data" / "garak-0.17.1" / "repeat.report.jsonl"
+    lab.ingest(report)
+    (attack,) = lab.runs()["run_id"]
+    assert lab.find_run(attack) == lab.find_run(attack[:8]) == attack
+    with pytest.raises(UnknownRun, match=attack):
+        lab.find_run("latest")
+    rows = {"run_id": ["old", "new"], "sample_id": ["1"] * 2, "value": [1.0] * 2}
+    rows["started_at"] = ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"]
+    lab.ingest(pl.DataFrame(rows))
+    assert lab.runs()["run_id"][-1] == attack, "the attack is the newest of all"
+    assert (lab.find_run("latest"), lab.find_run("latest~1")) == ("new", "old")
+    assert lab.find_run(attack) == attack
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -268,12 +285,13 @@ def test_the_whole_of_an_answer_is_opened_when_asked_for(
         lab.detail(run, "nothing")
 
 
-def test_the_demo_lab_holds_all_three_tools(demo: Lab) -> None:
-    assert set(demo.runs()["source"]) == {"inspect", "promptfoo", "lm_eval"}
+def test_the_demo_lab_holds_all_four_tools(demo: Lab) -> None:
+    runs = demo.runs()
+    assert set(runs["source"]) == {"inspect", "promptfoo", "lm_eval", "garak"}
     assert demo.table("quarantine").height == 0
-    task = demo.runs()["task"][-1]
-    assert task == "support_answers"
-    assert demo.find_run("latest~1") != demo.find_run("latest")
+    assert runs["source"][-1] == "garak"
+    newest = [demo.find_run(name) for name in ("latest~1", "latest")]
+    assert runs.filter(task="support_answers")["run_id"].to_list() == newest
 
 
 def test_the_demo_lab_is_where_a_lab_without_a_path_opens(

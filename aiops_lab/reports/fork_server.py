@@ -16,6 +16,7 @@ import os
 import random
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ def main() -> None:
     server = os.getpid()
     os.environ["JPY_PARENT_PID"] = str(server)  # read when ipykernel is imported
     for name in PRELOAD:
-        importlib.import_module(name)
+        with suppress(ImportError):  # what a kernel can do without; it says so itself where not
+            importlib.import_module(name)
     for name in ONE_THREAD:
         os.environ.pop(name, None)
     gc.freeze()  # the collector would touch, and so copy, every page the children share

@@ -51,13 +51,21 @@ class Parameter:
                 f"parameter {self.name} is {self.annotation}; {text!r} cannot be read as that"
             ) from None
 
-    def check(self, value: Any) -> None:
-        """Refuse a value of another type; None stands where it is the default."""
-        if not (_fits(value, self.annotation) or (value is None and self.default is None)):
-            raise BadSettings(
-                f"parameter {self.name} is {self.annotation}, "
-                f"not {type(value).__name__} ({value!r})"
-            )
+    def taken(self, value: Any) -> Any:
+        """The value, one of a list as a list of one; None stands where it is the default.
+
+        Raises
+        ------
+        BadSettings
+            A value of another type.
+        """
+        if _fits(value, self.annotation) or (value is None and self.default is None):
+            return value
+        if self.annotation.startswith("list") and _fits([value], self.annotation):
+            return [value]
+        raise BadSettings(
+            f"parameter {self.name} is {self.annotation}, not {type(value).__name__} ({value!r})"
+        )
 
 
 def _fits(value: Any, annotation: str) -> bool:
@@ -141,8 +149,7 @@ def checked(notebook: nbformat.NotebookNode, given: Mapping[str, Any]) -> dict[s
         A name it does not have (the nearest is suggested), or a value of another type.
     """
     known = parameters_of(notebook)
-    for name, value in given.items():
+    for name in given:
         if name not in known:
             raise unknown(name, list(known))
-        known[name].check(value)
-    return dict(given)
+    return {name: known[name].taken(value) for name, value in given.items()}

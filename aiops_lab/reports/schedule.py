@@ -17,7 +17,7 @@ from threading import Event
 import polars as pl
 from filelock import FileLock, Timeout
 
-from aiops_lab.errors import LabError
+from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.lab import Lab
 from aiops_lab.reports.notify import Undelivered, news, tell
 from aiops_lab.reports.page import write_text
@@ -118,7 +118,10 @@ def run_due(
     notebooks = [notebook_named(rule.notebook, lab) for rule in rules]
     for rule, notebook in zip(rules, notebooks, strict=True):
         tell(rule.tell, None)
-        checked(read_notebook(notebook), rule.parameters)
+        try:
+            checked(read_notebook(notebook), rule.parameters)
+        except BadSettings as error:
+            raise BadSettings(f"[[reports]] {rule.name}: {error}") from None
     problems: list[str] = []
     locks = lab.path / ".schedule"
     locks.mkdir(exist_ok=True)

@@ -139,15 +139,23 @@ def _priors(near: pl.DataFrame, log: pl.DataFrame) -> Sequence[float]:
 
 
 def _told(cells: pl.DataFrame, row: dict, log: pl.DataFrame) -> Floats | None:
-    """The share of each cell's requests that had a change's version or a later one; None where
-    requests do not tell."""
+    """The share of each cell's requests that had a change's version or a later one, but for those
+    that were there before: who goes back to them undoes the change. None where requests do not
+    tell."""
     for column, artefact in ARTEFACTS.items():
         if artefact != row["artefact"] or column not in cells.columns or row["to_version"] is None:
             continue
-        after = log.filter(
-            pl.col("artefact") == artefact, pl.col("at") >= row["at"],
+        same = log.filter(
+            pl.col("artefact") == artefact,
             pl.col("name").eq_missing(pl.lit(row["name"], pl.String)),
-        )["to_version"].drop_nulls()  # fmt: skip
+        )
+        earlier = same.filter(pl.col("at") < row["at"])["to_version"].to_list()
+        earlier += same.filter(pl.col("at") <= row["at"])["from_version"].to_list()
+        after = same.filter(
+            pl.col("at") >= row["at"],
+            (pl.col("to_version") == row["to_version"])
+            | ~pl.col("to_version").is_in([each for each in earlier if each is not None]),
+        )["to_version"].drop_nulls()
         bare = cells.select(bare_version(column)).to_series()
         own = cells[column].is_in(after.implode()) | bare.is_in(after.implode())
         own = own.fill_null(False) & (cells["at"] >= row["at"] - timedelta(hours=1))

@@ -322,7 +322,9 @@ def _told(suspect: Suspect, rows: list[dict[str, Any]], again: Replayed | None) 
             return "nothing tells how requests are made up"
         return (f"what segments' levels of before make of today's requests: "
                 f"{size_words(row)}; within segments {size_words(by['outcome'])}")  # fmt: skip
-    row = by["outcome"]
+    row = by.get("outcome")
+    if row is None:
+        return "no request tells the figure both before and after it"
     how = "requests with the version against others of the same day" if suspect.versions else (
         "since then" if suspect.at else "since about then")  # fmt: skip
     parts.append(f"{size_words(row)}, {how}")

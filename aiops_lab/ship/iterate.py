@@ -150,7 +150,9 @@ def _of_task(lab: Any, task: str | None) -> list[str]:
     whole = hasattr(lab, "find_run")
     runs = lab.runs() if whole else polars_frame(lab, "a prompt loop takes a Lab or a table")
     if runs.height and "task" in runs.columns:
-        task = runs["task"][-1] if task is None else task
+        if task is None:
+            latest = runs.filter(run_id=lab.find_run("latest")) if whole else runs
+            task = latest["task"][-1]
         runs = runs.filter(pl.col("task").eq_missing(task))
     if not runs.height:
         raise UnknownRun(f"there is no run of task {task!r}" if task else "there are no runs")

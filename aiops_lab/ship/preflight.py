@@ -21,6 +21,8 @@ FAR_APART = 7
 """Days between two runs after which a provider may have changed under them."""
 ALIKE, ENOUGH_ANSWERS, A_LABEL = 0.9, 10, 30
 """One text in this share of at least so many answers is suspect; shorter ones may be labels."""
+EACH_CLASS = 10
+"""A short answer given so often, on average, is one of a few classes."""
 PROBED = 500
 """Answers that are looked at first; only where they are alike, all are."""
 FILLERS, FILLERS_AND_NUMBERS = r"[\s\p{P}]+", r"[\s\d\p{P}]+"
@@ -256,6 +258,8 @@ def _one_answer(data: Evals) -> Iterator[tuple[str, str, str]]:
             _, wanted = _most_given(asked, FILLERS_AND_NUMBERS) if asked.len() else ("", 0)
             if count < ALIKE * own.height or wanted >= ALIKE * own.height:  # numbers were wanted
                 continue
+            if len(text) <= A_LABEL and own["output"].n_unique() <= own.height / EACH_CLASS:
+                continue  # "bin 3": classes that are called by numbers
             detail = f"{count} of {own.height} answers of the {side} differ in their numbers only"
             label = True
         yield f"{side} answers differ", "warn" if label else "inconclusive", detail

@@ -146,7 +146,7 @@ class Moves:
                 _crossing(self.p_below, self.span, d, tail),
             )
         quantile = t_quantile(self.freedom, 1 - tail)
-        below, above = skewed(quantile, self.skew)
+        below, above = skewed(quantile, self._skew())
         if self.unknown:
             return d - below * self.wide, d + above * self.wide
         return self._scored(below, above)
@@ -178,7 +178,7 @@ class Moves:
             within = min(max(limit / self.span, -1.0), 1.0)
             away = float(tango(self.up, self.down, self.effective(), within))
         freedom = self.freedom if math.isfinite(self.freedom) else NORMAL
-        above, below = tails(away, self.skew, freedom)
+        above, below = tails(away, self._skew(), freedom)
         return float(above if side > 0 else below)
 
     def _exact(self) -> bool:
@@ -190,6 +190,17 @@ class Moves:
             return float(self.n)
         spread = self.up + self.down - (self.difference / self.span) ** 2
         return spread / (self.wide / self.span) ** 2
+
+    def _skew(self) -> float:
+        """What is left to take out: the score interval knows the skewness of pass or fail."""
+        d, changed = self.difference / self.span, self.up + self.down
+        variance = changed - d * d
+        if self.unknown or variance <= 0:
+            return self.skew
+        third = d - 3 * d * changed + 2 * d**3
+        known = third / variance**1.5 / math.sqrt(self.effective())
+        alike = max(0.0, math.copysign(1.0, self.skew) * known)
+        return math.copysign(max(0.0, abs(self.skew) - alike), self.skew)
 
     def summary(self, level: float = 0.95) -> Paired:
         """The difference with its interval, and the method in a sentence."""

@@ -92,7 +92,7 @@ class ParameterForm(Panel):
             value = parameter.default
         elif isinstance(value, str):
             value = parameter.read(value.strip())
-        parameter.check(value)
+        value = parameter.taken(value)
         if parameter.name in RUNS:
             for run in filter(None, [value] if isinstance(value, str) else value or []):
                 self.lab.find_run(run)

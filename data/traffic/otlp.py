@@ -36,6 +36,8 @@ SCOPES = {
 VOCABULARIES = {each.__name__: each for each in (openinference, openllmetry, genai)}
 TIMEOUT = ("TimeoutError", "booking core did not answer within 10 s")
 UNAVAILABLE = ("InternalServerError", "503: the model is overloaded")
+CRASHED = ("KeyError", "no session of this name")
+BROKEN = ("ParserError", "sources is no list of file names")
 UNREADABLE = "the answer is no YAML mapping"
 
 
@@ -55,12 +57,16 @@ def spans(r: Request, said: Said, trace: str, midnight: int) -> dict[str, dict[s
     steps["retrieval"][2]["app.retrieval.version"] = r.retrieval
     steps["tool"][2]["app.tool.version"] = r.lookup
     parse = {"app.step": "parse", "app.parser.version": r.parser}
-    parse["app.parse.result"] = "error" if r.invalid else "ok"
-    steps["parse"][2].update(parse | ({"app.parse.error": UNREADABLE} if r.invalid else {}))
+    parse["app.parse.result"] = "error" if r.invalid or r.unparsed else "ok"
+    if r.invalid or r.unparsed:
+        parse["app.parse.error"] = UNREADABLE if r.invalid else BROKEN[1]
+    steps["parse"][2].update(parse)
     left_out = {"tool"} if not r.tool else set()
-    left_out |= {"parse"} if r.error else set()
+    left_out |= {"parse"} if r.error or r.crashed else set()
     failed = {"model": UNAVAILABLE, "root": UNAVAILABLE} if r.error else {}
+    failed |= {"root": CRASHED} if r.crashed else {}
     failed |= {"tool": TIMEOUT} if r.tool_failed else {}
+    failed |= {"parse": BROKEN} if r.unparsed else {}
     begun = midnight + round(r.second * 1e6) * 1000
     length = round(r.latency * 1e6)
     found = {}

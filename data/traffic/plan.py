@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
+from attacks import Attacks
+from faults import Faults
 from wording import LANGUAGES, TEXTS
 
 LAST = date(2026, 11, 22)
@@ -68,6 +70,7 @@ RANGES = {
 ONSETS = ("swap_at", "prompt_at", "ageing_at", "slow_at", "mix_at")
 APART = 0.04
 """The least distance of any two of them."""
+BACK = "back"
 FIRST = {"prompt": "12", "retrieval": "r7", "parser": "p3", "tool": "t5", "scorer": "g2"} | {
     "code": "3.41",
     "model": "kite-2-0518",
@@ -96,6 +99,13 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class Passing(Incident):
+    """One that ends."""
+
+    until: str
+
+
+@dataclass(frozen=True)
 class Change:
     """One change of an artefact; `logged` ones are in ``changes.csv``, `effect` is an incident."""
 
@@ -112,7 +122,8 @@ class Change:
 
 
 class _Planned(NamedTuple):
-    """A change before its versions are known; without `to` they are counted on."""
+    """A change before its versions are known; without `to` they are counted on, and `BACK` is the
+    version before the change of the same effect."""
 
     moment: float
     artefact: str
@@ -121,6 +132,7 @@ class _Planned(NamedTuple):
     note: str
     effect: str | None = None
     to: str = ""
+    logged: bool = True
 
 
 class World:
@@ -150,6 +162,8 @@ class World:
             for name in RANGES
             if name.endswith("_at")
         }
+        self.faults = Faults(seed, self.days, planted)
+        self.attacks = Attacks(seed, self.days, TENANTS, planted)
         self.timeline: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
         self.changes = self._changes(self._planned(rng))
         self.incidents = [each for each in self._incidents() if each.kind in planted]
@@ -161,6 +175,10 @@ class World:
             "hit": dict([self.hit]),
             "slow": self.slow,
         }
+        if self.faults.planted:
+            self.parameters |= self.faults.drawn
+        if self.attacks.planted:
+            self.parameters |= self.attacks.parameters
 
     def version(self, artefact: str, name: str, moments: np.ndarray) -> np.ndarray:
         """The version of an artefact at each moment."""
@@ -197,6 +215,12 @@ class World:
         if "ageing_index" in self.planted:
             stops, note = since["ageing_at"], "Night jobs moved to the new scheduler"
             planned.append(_Planned(stops, "code", "night-jobs", "j.brandt", note, "ageing_index"))
+        for each in self.faults.planted:
+            about = {name: text for name, text in each.change.items() if name != "back"}
+            about |= {"effect": each.kind, "logged": each.logged}
+            planned.append(_Planned(each.since, **about))
+            about |= {"note": each.change["back"], "to": BACK}
+            planned.append(_Planned(each.until, **about))
         for day in range(-1, self.days, 7):
             moment, built = day + 1 / 16, f"{self.start + timedelta(days=day):%Y%m%d}"
             if day < 0:
@@ -213,14 +237,16 @@ class World:
             self.timeline.setdefault(
                 (each.artefact, each.name), [(0, FIRST.get(each.artefact, ""))]
             )
-        changes = []
+        changes: list[Change] = []
         for number, each in enumerate(planned, 1):
             steps = self.timeline[each.artefact, each.name]
             before = steps[-1][1]
-            stem = before.rstrip("0123456789")
-            after = each.to or f"{stem}{int(before[len(stem) :]) + 1}"
+            if each.to == BACK:
+                after = next(c.from_version for c in changes if c.effect == each.effect)
+            else:
+                after = each.to or _next([version for _, version in steps])
             steps.append((each.moment, after))
-            logged = each.artefact not in ("model", "provider")
+            logged = each.logged and each.artefact not in ("model", "provider")
             versions = (each.artefact, each.name, before, after)
             about = (each.author, each.note, logged, each.effect)
             changes.append(Change(f"c{number:02}", self._time(each.moment), *versions, *about))
@@ -254,8 +280,39 @@ class World:
             told = (way, causes.get(kind), kind not in ("mix_change", "weekly_cycle"))
             since = self._time(self.since.get(at, 0))
             found.append(Incident(kind, since, where, outside, *sizes, *told))
+        return found + self._passing(causes) + self._attacked()
+
+    def _passing(self, causes: dict[str | None, str]) -> list[Incident]:
+        """The faults; before is what is usual."""
+        usual = {"ungrounded": "ungrounded", "refusals": "refusal", "errors": "error"}
+        usual |= {"top_score": "top_score", "tool_failures": "tool_failure"}
+        found: list[Incident] = []
+        for each in self.faults.planted:
+            since, until = self._time(each.since), self._time(each.until)
+            for name, metric in each.moved:
+                before = self.drawn[usual[metric]] if metric in usual else 0.0
+                size = self.faults.drawn[name]
+                after = before - size if metric == "top_score" else before + size
+                way = "up" if after > before else "down"
+                sizes = (metric, round(before, 5), round(after, 5), "step", way)
+                told = (*sizes, causes[each.kind], False, until)
+                found.append(Passing(each.kind, since, each.where, {}, *told))
+        return found
+
+    def _attacked(self) -> list[Incident]:
+        found = []
+        for kind, at, where, metric, size in self.attacks.incidents():
+            sizes = (metric, 0.0, round(size, 5), "step", "up")
+            since = self._time(self.attacks.since[at])
+            found.append(Incident(kind, since, where, {}, *sizes, None, False))
         return found
 
     def _time(self, moment: float) -> str:
         start = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
         return (start + timedelta(minutes=round(moment * 1440))).isoformat()
+
+
+def _next(versions: list[str]) -> str:
+    """The version after all of them."""
+    stem = versions[-1].rstrip("0123456789")
+    return f"{stem}{max(int(version[len(stem) :]) for version in versions) + 1}"

@@ -19,11 +19,15 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from attacks import SECURITY
+from faults import FAULTS
 from otlp import Exporter
 from plan import ALL, LANGUAGES, LAST, SLICES, TENANTS, Change, Incident, World
 from vocabularies import Request
 from wording import Said, say
 
+EVERY = (*ALL, *FAULTS, *SECURITY)
+"""All that can be planted; `ALL` is what lasts and moves a rate, which is planted by default."""
 JUDGED = 0.1
 """The share judged of answers without a thumb down; those with one are all judged."""
 
@@ -60,7 +64,7 @@ def simulate(
     Parameters
     ----------
     incidents
-        Which of `ALL` to plant. All parameters are drawn whatever is chosen here.
+        Which of `EVERY` to plant. All parameters are drawn whatever is chosen here.
     until
         The last day, as a collector has it that evening: spans that come later are missing, and
         the weeks before are the same bytes as in a longer run. Default: the last Sunday.
@@ -70,8 +74,8 @@ def simulate(
     ValueError
         An incident that is not known, or `until` outside of the weeks simulated.
     """
-    if unknown := sorted(set(incidents) - set(ALL)):
-        raise ValueError(f"no incidents {unknown}; there are {', '.join(ALL)}")
+    if unknown := sorted(set(incidents) - set(EVERY)):
+        raise ValueError(f"no incidents {unknown}; there are {', '.join(EVERY)}")
     world = World(seed, weeks, per_day, frozenset(incidents))
     end = date.fromisoformat(until) if isinstance(until, str) else until or LAST
     if not world.start <= end <= LAST:
@@ -85,7 +89,7 @@ def simulate(
         requests, rng = draw(world, day)
         exporter.begin(today, rng)
         for r in requests:
-            said = say(r.area, r.language, r.refused, r.invalid, r.picks)
+            said = say(r.area, r.language, r.refused, r.invalid, r.picks, r.asked, r.told)
             exporter.add(r, said)
             key = (today.isoformat(), r.area, r.language, "missing" if r.rootless else "written")
             expected[key].update(_counted(r, said))
@@ -124,7 +128,7 @@ def _counted(r: Request, said: Said) -> dict[str, float]:
     thumbs = {kind: r.feedback == kind for kind in ("up", "down", "retry", "abandon")}
     return {
         "requests": 1,
-        "errors": r.error,
+        "errors": r.error or r.crashed,
         "refusals": r.refused,
         "yaml_invalid": r.invalid,
         "ungrounded": r.ungrounded,
@@ -147,6 +151,8 @@ def draw(world: World, day: int) -> tuple[list[Request], np.random.Generator]:
     rng = np.random.default_rng([world.seed, 1, day])
     columns = _arrivals(world, day, rng)
     columns |= _outcomes(world, day, rng, columns)
+    columns |= world.faults.columns(day, columns)
+    columns |= world.attacks.columns(day, columns)
     columns |= _versions(world, day + columns["second"] / 86_400, columns["service"])
     columns["picks"] = rng.integers(0, 2**30, (len(columns["second"]), 40))
     rows = zip(*(columns[name].tolist() for name in Request._fields), strict=True)
@@ -250,7 +256,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--weeks", type=int, default=16)
     parser.add_argument("--per-day", type=int, default=300)
-    parser.add_argument("--incidents", nargs="*", choices=ALL, default=ALL)
+    parser.add_argument("--incidents", nargs="*", choices=EVERY, default=ALL)
+    every = {"action": "store_const", "const": EVERY, "dest": "incidents"}
+    parser.add_argument("--every", **every, help="plant short faults and attacks too")
     parser.add_argument("--until", type=date.fromisoformat, help="the last day to write")
     given = parser.parse_args()
     truth = simulate(**vars(given))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from wording import TEXTS, Said
+from attacks import TEXTS as ATTACKS
+from wording import TEXTS, Said, passage
 
 INTERNAL, SERVER, CLIENT = 1, 2, 3
 Step = tuple[str, int, dict[str, Any], list[tuple[str, dict[str, Any]]]]
 """A span's name, kind, attributes, and events by name."""
+PLANTED = ATTACKS["document"]
 
 
 class Request(NamedTuple):
@@ -25,6 +27,8 @@ class Request(NamedTuple):
     tenant: str
     service: str
     error: bool
+    crashed: bool
+    unparsed: bool
     refused: bool
     invalid: bool
     ungrounded: bool
@@ -49,6 +53,11 @@ class Request(NamedTuple):
     code: str
     served: str
     fingerprint: str
+    asked: str
+    told: str
+    called: str
+    brought: bool
+    passages: bool
     picks: list[int]
 
     def tokens_out(self, said: Said) -> tuple[int, int]:
@@ -65,10 +74,15 @@ class Request(NamedTuple):
             self.score - 0.01 - near % 60 / 1000,
             self.score - 0.08 - far % 9 / 99,
         )
-        return [
+        found: list[dict[str, Any]] = [
             {"id": f"{name}#{at % 17}", "score": round(score, 4)}
             for name, at, score in zip((names[0], *names[:2]), where, scores, strict=True)
         ]
+        if self.passages:
+            found[0]["content"] = passage(found[0]["id"])
+        if self.brought:
+            found[1] |= {"id": PLANTED["id"], "content": PLANTED["text"]}
+        return found
 
 
 def openinference(r: Request, said: Said, run: str) -> dict[str, Step]:
@@ -102,20 +116,21 @@ def openinference(r: Request, said: Said, run: str) -> dict[str, Step]:
             "output.value": json.dumps(body, ensure_ascii=False),
             "output.mime_type": "application/json",
         }
-        root["output.value"] = said.answer
+        if not r.crashed:
+            root["output.value"] = said.answer
     retrieval: dict[str, Any] = {kind: "RETRIEVER", "input.value": said.question}
     for rank, document in enumerate(r.documents()):
-        retrieval[f"retrieval.documents.{rank}.document.id"] = document["id"]
-        retrieval[f"retrieval.documents.{rank}.document.score"] = document["score"]
+        for name, value in document.items():
+            retrieval[f"retrieval.documents.{rank}.document.{name}"] = value
     variables = json.dumps({"language": r.language, "area": r.area})
     prompt = {kind: "PROMPT", "llm.prompt_template.version": r.prompt}
     prompt["llm.prompt_template.variables"] = variables
-    tool = {kind: "TOOL", "tool.name": "booking_lookup"}
+    tool = {kind: "TOOL", "tool.name": r.called}
     events = [("user.feedback", {"user.feedback": r.feedback})] if r.feedback else []
     return {
         "prompt": ("render_prompt", INTERNAL, prompt, []),
         "retrieval": ("search_handbook", INTERNAL, retrieval, []),
-        "tool": ("booking_lookup", INTERNAL, tool, []),
+        "tool": (r.called, INTERNAL, tool, []),
         "model": ("ChatCompletion", INTERNAL, model, []),
         "parse": ("parse_answer", INTERNAL, parse, []),
         "root": ("lotte.answer", INTERNAL, root, events),
@@ -158,7 +173,7 @@ def openllmetry(r: Request, said: Said, run: str) -> dict[str, Step]:
     return {
         "prompt": ("render_prompt.task", INTERNAL, prompt, []),
         "retrieval": ("sprat.query", CLIENT, retrieval, hits),
-        "tool": ("booking_lookup.tool", INTERNAL, {kind: "tool", entity: "booking_lookup"}, []),
+        "tool": (f"{r.called}.tool", INTERNAL, {kind: "tool", entity: r.called}, []),
         "model": ("openai.chat", CLIENT, model, []),
         "parse": ("parse_answer.task", INTERNAL, {kind: "task", entity: "parse_answer"}, []),
         "root": ("lotte.workflow", SERVER, root, []),
@@ -195,11 +210,11 @@ def genai(r: Request, said: Said, run: str) -> dict[str, Step]:
     prompt = {"gen_ai.prompt.name": "lotte-answer", "gen_ai.prompt.version": r.prompt}
     root = {operation: "invoke_agent", "gen_ai.agent.name": "Lotte", **_feedback(r)}
     root["gen_ai.conversation.id"] = run[:8]
-    tool = {operation: "execute_tool", "gen_ai.tool.name": "booking_lookup"}
+    tool = {operation: "execute_tool", "gen_ai.tool.name": r.called}
     return {
         "prompt": ("render_prompt", INTERNAL, prompt, []),
         "retrieval": ("retrieval handbook", CLIENT, retrieval, []),
-        "tool": ("execute_tool booking_lookup", INTERNAL, tool, []),
+        "tool": (f"execute_tool {r.called}", INTERNAL, tool, []),
         "model": ("chat kite-2", CLIENT, model, []),
         "parse": ("parse_answer", INTERNAL, {}, []),
         "root": ("invoke_agent Lotte", SERVER, root, []),

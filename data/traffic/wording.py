@@ -19,8 +19,19 @@ class Said(NamedTuple):
     finish: str
 
 
-def say(area: str, language: str, refused: bool, invalid: bool, picks: list[int]) -> Said:
-    """Compose one exchange; each text and slot is chosen by the next of ``picks``."""
+def say(
+    area: str,
+    language: str,
+    refused: bool,
+    invalid: bool,
+    picks: list[int],
+    asked: str = "",
+    told: str = "",
+) -> Said:
+    """Compose one exchange; each text and slot is chosen by the next of ``picks``.
+
+    What is ``asked`` and ``told`` beside follows the question and the answer.
+    """
     chosen = iter(picks)
 
     def pick(options: list[Any]) -> Any:
@@ -40,7 +51,8 @@ def say(area: str, language: str, refused: bool, invalid: bool, picks: list[int]
     else:
         parts = topic["tell"] if dice % 4 == 0 else [pick(topic["tell"])]
         parts = parts + [pick(TEXTS["tails"][language])] * (dice % 5 < 2)
-    text = " ".join(parts).format_map(values)
+    question, text = f"{question} {asked}".rstrip(), " ".join(parts).format_map(values)
+    text = f"{text} {told}".rstrip()
     shown = {"text": text, "half": text[: len(text) // 2], "confidence": f"{confidence:.2f}"}
     shown |= {"sources": ", ".join(sources), "first": sources[0]}
     forms = TEXTS["defects" if invalid else "forms"]
@@ -53,3 +65,14 @@ def say(area: str, language: str, refused: bool, invalid: bool, picks: list[int]
 def _slots(language: str) -> tuple[tuple[str, list[str]], ...]:
     shared = {name: words for name, words in TEXTS["slots"].items() if name not in LANGUAGES}
     return tuple((shared | TEXTS["slots"][language]).items())
+
+
+@cache
+def passage(document: str) -> str:
+    """The text of a passage of the handbook, the same whoever finds it."""
+    name, _, at = document.partition("#")
+    number = int(at)
+    area = next(area for area, names in TEXTS["sources"].items() if names[0] == name)
+    texts = [text for topic in TEXTS[area]["en"] for text in topic["tell"]]
+    values = {slot: options[number % len(options)] for slot, options in _slots("en")}
+    return texts[number % len(texts)].format_map(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from html import escape
 
 import polars as pl
 import pytest
@@ -32,12 +33,13 @@ def test_the_demo_is_reviewed_in_a_few_seconds(demo: Lab) -> None:
     assert found.risks["risk"].str.head(5).to_list() == [f"LLM{i:02}" for i in range(1, 11)]
     of = dict(found.risks.select(pl.col("risk").str.head(5), "status").rows())
     # a model is served that no change in the log speaks of
-    assert of["LLM03"] == "warn" and found.verdict.status == "warn"
-    assert of["LLM01"] == "inconclusive", "no attack was tried"
-    assert found.findings.height == 0
-    assert set(found.documents["status"]) == {"ok"}
+    assert of["LLM03"] == "warn"
+    assert of["LLM01"] == "warn", "on some days much of what is retrieved looks like an attack"
+    assert of["LLM07"] == "fail", "some of garak's attacks succeeded"
+    # what is planted in its traffic: tests/traffic/test_planted.py
+    assert of["LLM02"] == of["LLM06"] == "fail" and found.verdict.status == "fail"
     json.dumps(found.to_dict(), default=str)
-    assert found.verdict.headline in found._repr_html_()
+    assert escape(found.verdict.headline) in found._repr_html_()
 
 
 def test_it_is_the_same_twice_and_of_frames(demo: Lab) -> None:

@@ -21,7 +21,7 @@ FOUND = {
     "explore_attribution": "warn",
     "explore_behaviour": "warn",
     "explore_incident": "warn",
-    "guard_security": "warn",
+    "guard_security": "fail",
     "respond_triage": "warn",
     "target_error_budget": "fail",
     "explore_runs": "warn",

@@ -212,3 +212,14 @@ def kernels() -> set[psutil.Process]:
 
 def test_stopping_when_nothing_runs_is_nothing() -> None:
     execution.stop_all()
+
+
+def test_a_library_that_is_not_there_keeps_no_server_from_starting() -> None:
+    """matplotlib_inline 0.2 imports matplotlib, which nothing here needs."""
+    code = (
+        "from aiops_lab.reports import fork_server as f; f.PRELOAD = ('no_such_library',); f.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert '"ready"' in done.stdout and not done.stderr and done.returncode == 0

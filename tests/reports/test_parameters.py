@@ -56,6 +56,10 @@ def test_what_does_not_fit_is_refused(given: dict[str, Any], message: str) -> No
         checked(notebook(), given)
 
 
+def test_one_value_is_a_list_of_one() -> None:
+    assert checked(notebook(), {"names": "a, b", "n": 2}) == {"names": ["a, b"], "n": 2}
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [("import os", "more than parameters"), ("a: int = f()", "not a plain value")],

@@ -116,6 +116,37 @@ def test_without_a_single_answer_known_nobody_is_named() -> None:
     assert found.verdict.status == "inconclusive" and found.suspects.is_empty()
 
 
+def undone() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Requests of which those of one day had another parser, and the log that tells both ends."""
+    new = pl.col("at").is_between(START + timedelta(days=9), START + timedelta(days=10))
+    version = pl.when(new).then(pl.lit("p2")).otherwise(pl.lit("p1"))
+    rows = requests().with_columns(parser_version=version, bad=pl.col("bad") | new)
+    changes = pl.DataFrame(
+        {"at": [START + timedelta(days=day) for day in (9, 10)], "artefact": ["parser"] * 2,
+         "name": ["p"] * 2, "from_version": ["p1", "p2"], "to_version": ["p2", "p1"]}
+    )  # fmt: skip
+    return rows, changes
+
+
+def test_going_back_to_a_version_undoes_the_change() -> None:
+    rows, changes = undone()
+    window = (START + timedelta(days=9), START + timedelta(days=10))
+    found = triage(rows, window, metric="bad", changes=changes)
+    first = found.suspects.row(0, named=True)
+    assert (first["artefact"], first["version"], first["logged"]) == ("parser", "p2", True)
+    assert first["probability"] > 0.9
+
+
+def test_a_change_after_which_the_figure_is_not_known_is_no_fault() -> None:
+    late = START + timedelta(days=14) - timedelta(hours=5)
+    known = pl.when(pl.col("at") < late).then("bad")
+    rows = requests().with_columns(latency_s=pl.int_range(pl.len()) % 7 + 1.0, bad=known)
+    log = pl.DataFrame({"at": [late], "artefact": ["tool"], "name": ["t"], "to_version": ["2"]})
+    found = triage(rows, (late - timedelta(hours=30), END), metric="bad", changes=log)
+    told = found.suspects.filter(name="t")["evidence"].to_list()
+    assert told == ["no request tells the figure both before and after it"]
+
+
 def test_an_empty_lab_has_no_incident(tmp_path) -> None:
     found = triage(open_lab(tmp_path / "lab"))
     assert found.verdict.status == "inconclusive"

@@ -183,6 +183,15 @@ def test_results_with_times_are_json() -> None:
     assert "2026-01-01" in json.dumps(found.to_dict())
 
 
+def test_classes_called_by_numbers_are_no_gamed_judge() -> None:
+    for classes, warned in ((4, False), (N, True)):
+        told = [f"bin {i % classes}" for i in range(N)]
+        table = wide(N, score=(ALL, ALL), output=(told, told))
+        checks = compare_runs(table, baseline="a", candidate="b").preflight
+        told = checks.filter(pl.col("detail").str.contains("numbers only"))
+        assert bool(told.height) == warned
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 300])
 def test_a_loss_in_a_few_large_pieces_seldom_passes(n: int) -> None:

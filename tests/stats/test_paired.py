@@ -114,6 +114,27 @@ def test_few_changed_pairs_are_decided_exactly() -> None:
     assert found.p_above(-0.03) == pytest.approx(stats.binom.cdf(2, 300, 0.03), abs=2e-4)
 
 
+def test_the_skewness_of_pass_or_fail_is_not_taken_out_twice() -> None:
+    """Three of 200 that lost a half cannot stand for more than three that lost all."""
+    half, whole = np.ones((2, 200))
+    half[:3], whole[:3] = 0.5, 0.0
+    low, high = moves(np.ones(200), half).exact_interval()
+    least = moves(np.ones(200), whole).exact_interval()[0]
+    assert low is not None and high is not None and least is not None
+    assert least <= low < -0.0075 < high < 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "rate"), [(60, 0.1), (200, 0.03), (200, 0.1), (600, 0.03)])
+def test_losses_in_equal_pieces_are_seldom_beyond_the_end(n: int, rate: float) -> None:
+    random, beyond, runs = np.random.default_rng([n, round(100 * rate)]), 0, 4000
+    for _ in range(runs):
+        after = np.where(random.random(n) < rate, 0.25, 0.5)
+        low = moves(np.full(n, 0.5), after).exact_interval()[0]
+        beyond += low is not None and -0.25 * rate < low
+    assert stats.binom.sf(beyond - 1, runs, 0.05) >= 0.01, beyond
+
+
 def test_different_questions_are_compared_as_newcombe_does() -> None:
     """Newcombe 1998, example (a): 56 of 70 and 48 of 80, method 10."""
     first, second = np.repeat([1, 0], [56, 14]), np.repeat([1, 0], [48, 32])
