@@ -11,7 +11,7 @@ import polars as pl
 from aiops_lab.measures import MEASURES, measure
 from aiops_lab.ship.pairs import columns, difference, paired, parts
 from aiops_lab.stats.bootstrap import FEW_BEYOND, quantile_bootstrap
-from aiops_lab.stats.paired import ratio
+from aiops_lab.stats.ratios import ratio
 
 SHOWN = ("characters", "refusal", "json_valid")
 """Measures of every answer; others where a policy names them."""

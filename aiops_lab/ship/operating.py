@@ -14,7 +14,8 @@ from aiops_lab.ship.gate import Gate
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.rules import ALPHA, Sides
 from aiops_lab.stats.many import tails_of_difference, tails_of_mean
-from aiops_lab.stats.paired import log_moves, moves, scale
+from aiops_lab.stats.paired import moves, scale
+from aiops_lab.stats.ratios import log_moves
 from aiops_lab.stats.score import exact_share_interval
 
 Floats = NDArray[np.float64]

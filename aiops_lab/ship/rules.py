@@ -14,7 +14,8 @@ from aiops_lab.ship.judge import Labels, heard
 from aiops_lab.ship.policy import Rule
 from aiops_lab.ship.preflight import OTHER_SCALE
 from aiops_lab.stats.bootstrap import FEW_BEYOND, quantile_bootstrap
-from aiops_lab.stats.paired import Moves, log_moves, moves
+from aiops_lab.stats.paired import Moves, moves
+from aiops_lab.stats.ratios import log_moves
 from aiops_lab.stats.single import p_mean, single_mean
 
 Values = NDArray[np.float64]

@@ -391,47 +391,6 @@ def _with_error(found: Moves, d: Floats, groups: NDArray[np.intp] | None) -> Mov
     return replace(found, p_value=min(1.0, 2 * min(both)))
 
 
-def ratio(
-    baseline: ArrayLike,
-    candidate: ArrayLike,
-    clusters: ArrayLike | None = None,
-    *,
-    level: float = 0.95,
-) -> Paired:
-    """The ratio of geometric means, candidate over baseline, with its interval.
-
-    `difference` holds the ratio, `low` and `high` its interval (t on the differences of
-    logarithms), `baseline` and `candidate` the geometric means. Pairs that are not both positive
-    are left out; `n` says how many were kept.
-    """
-    logs = log_moves(baseline, candidate, clusters).summary(level)
-
-    def back(value: float | None) -> float | None:
-        return None if value is None else float(np.exp(value))
-
-    constant = logs.standard_error is None
-    return Paired(
-        n=logs.n,
-        baseline=back(logs.baseline),
-        candidate=back(logs.candidate),
-        difference=back(logs.difference),
-        low=None if constant else back(logs.low),
-        high=None if constant else back(logs.high),
-        p_value=logs.p_value,
-        method="ratio of geometric means, t on logarithms",
-    )
-
-
-def log_moves(
-    baseline: ArrayLike, candidate: ArrayLike, clusters: ArrayLike | None = None
-) -> Moves:
-    """`moves` of the logarithms of the pairs that are both positive."""
-    b, c = np.asarray(baseline, float), np.asarray(candidate, float)
-    positive = (b > 0) & (c > 0)
-    kept = None if clusters is None else np.asarray(clusters)[positive]
-    return moves(np.log(b[positive]), np.log(c[positive]), kept, bounded=False)
-
-
 def _groups(clusters: ArrayLike | None) -> NDArray[np.intp] | None:
     """An index a cluster; None where every question is a cluster of its own."""
     if clusters is None:

@@ -15,7 +15,8 @@ from aiops_lab.reports.gate import to_junit, to_markdown
 from aiops_lab.ship.iterate import prompt_loop
 from aiops_lab.ship.operating import left_out, operating_curve
 from aiops_lab.ship.rank import rank_runs
-from aiops_lab.stats.paired import log_moves, moves
+from aiops_lab.stats.paired import moves
+from aiops_lab.stats.ratios import log_moves
 from tests.conftest import table_of
 from tests.ship.test_gate import policy, wide
 from tests.ship.test_gate_promises import more_than

@@ -12,7 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from aiops_lab.stats.clustered import cr2, sign_flips
 from aiops_lab.stats.multiple import holm
-from aiops_lab.stats.paired import moves, paired_difference, ratio
+from aiops_lab.stats.paired import moves, paired_difference
+from aiops_lab.stats.ratios import ratio
 from aiops_lab.stats.unpaired import unpaired_difference
 
 RANDOM = np.random.default_rng(4)
