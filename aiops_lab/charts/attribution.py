@@ -21,6 +21,7 @@ from aiops_lab.charts.recurring import (
     when,
 )
 from aiops_lab.charts.retrieval import OTHER, Picture
+from aiops_lab.charts.series import DAY_AXIS
 from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE
 from aiops_lab.charts.watch import MIDNIGHT, ROW
@@ -223,11 +224,10 @@ def origin(result: RoutingShifts) -> Picture:
     ).with_columns(pl.col("z").round(2), told=pl.when("first").then(pl.lit(told)))  # fmt: skip
     top = max(float(own["z"].max()), 1.0)  # pyright: ignore[reportArgumentType]
     bottom = min(float(own["z"].min()), 0.0)  # pyright: ignore[reportArgumentType]
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("z:Q", title="evidence (standard errors)",
               scale=alt.Scale(domain=[bottom, top * 1.18], nice=False))  # fmt: skip
     colour = alt.condition("datum.first", alt.value(CANDIDATE), alt.value(BASELINE))
-    base = alt.Chart(rows).encode(x=x, y=y)
+    base = alt.Chart(rows).encode(x=DAY_AXIS, y=y)
     layers = [
         base.mark_rule(strokeWidth=2, opacity=0.6).encode(y2=alt.datum(0), color=colour),
         base.mark_circle(opacity=1).encode(

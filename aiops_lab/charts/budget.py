@@ -11,6 +11,7 @@ import polars as pl
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.recurring import multiples
 from aiops_lab.charts.retrieval import OTHER, Picture
+from aiops_lab.charts.series import DAY_AXIS
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.charts.watch import MIDNIGHT
@@ -167,7 +168,6 @@ def _layers(
     rows: pl.DataFrame, title: str | None = "left of the budget (%)"
 ) -> alt.LayerChart | alt.FacetChart:
     base = alt.Chart(rows)
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))
     y = alt.Y("left:Q", title=title, axis=alt.Axis(tickCount=5))
     band = alt.Y("low:Q", title=title)
     day, ahead, change = (base.transform_filter(alt.FieldEqualPredicate(kind, "kind"))
@@ -177,19 +177,19 @@ def _layers(
         ("left", "left (%)"), ("low", "from"), ("high", "to"))]  # fmt: skip
     return alt.layer(
         change.mark_rule(color=BASELINE, strokeDash=[2, 3]).encode(
-            x=x, tooltip=[alt.Tooltip("what:N", title="change"), when]
+            x=DAY_AXIS, tooltip=[alt.Tooltip("what:N", title="change"), when]
         ),
-        *(_names(change, x, step) for step in (0, 1)),
-        day.mark_area(opacity=0.18, color=CANDIDATE).encode(x=x, y=band, y2="high:Q"),
-        ahead.mark_area(opacity=0.18, color=OTHER).encode(x=x, y=band, y2="high:Q"),
+        *(_names(change, DAY_AXIS, step) for step in (0, 1)),
+        day.mark_area(opacity=0.18, color=CANDIDATE).encode(x=DAY_AXIS, y=band, y2="high:Q"),
+        ahead.mark_area(opacity=0.18, color=OTHER).encode(x=DAY_AXIS, y=band, y2="high:Q"),
         base.transform_aggregate(n="count()").transform_calculate(zero="0").mark_rule(
             color=WORSE, strokeDash=[5, 4]
         ).encode(y=alt.Y("zero:Q", title=title)),
-        day.mark_line(color=CANDIDATE).encode(x=x, y=y),
-        ahead.mark_line(color=OTHER, strokeDash=[4, 3]).encode(x=x, y=y),
+        day.mark_line(color=CANDIDATE).encode(x=DAY_AXIS, y=y),
+        ahead.mark_line(color=OTHER, strokeDash=[4, 3]).encode(x=DAY_AXIS, y=y),
         base.transform_filter(alt.FieldOneOfPredicate("kind", ["day", "ahead"])).mark_point(
             size=50, opacity=0
-        ).encode(x=x, y=y, tooltip=["objective:N", when, *ends]),
+        ).encode(x=DAY_AXIS, y=y, tooltip=["objective:N", when, *ends]),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.compare import Picture
 from aiops_lab.charts.intervals import RULED, intervals
+from aiops_lab.charts.series import DAY_AXIS
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.guard.review import SecurityReview
@@ -76,11 +77,10 @@ def signals(result: SecurityReview) -> Picture:
     per = (pl.col("rate", "low", "high") * 100).round_sig_figs(4)
     data = days.with_columns(per)
     names = data["signal"].unique(maintain_order=True).to_list()
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=6, labelAngle=0))
     tooltip = ["signal:N", alt.Tooltip("day:T", format="%-d %b %Y"),
                alt.Tooltip("events:Q", title="requests with it"), alt.Tooltip("n:Q", title="of"),
                alt.Tooltip("rate:Q", title="%", format=".3~g")]  # fmt: skip
-    base = alt.Chart(data).encode(x=x, tooltip=tooltip)
+    base = alt.Chart(data).encode(x=DAY_AXIS, tooltip=tooltip)
     colour = alt.condition(alt.datum.status == "ok", alt.value(CANDIDATE), alt.value(WORSE))
     layers = [
         base.mark_rule(opacity=0.5).encode(

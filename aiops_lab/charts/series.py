@@ -8,8 +8,8 @@ import altair as alt
 
 from aiops_lab.charts.theme import BASELINE, CANDIDATE, WORSE
 
-DAY_AXIS = alt.X("day:T", title=None,
-                 axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6))  # fmt: skip
+DAYS = alt.Axis(format="%-d %b", labelAngle=0, tickCount=6)
+DAY_AXIS = alt.X("day:T", title=None, axis=DAYS)
 WHEN = alt.Tooltip("day:T", format="%-d %b %Y")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from aiops_lab.charts.cases import Cases, note
 from aiops_lab.charts.retrieval import OTHER, Picture
-from aiops_lab.charts.series import DAY_AXIS, WHEN, watched
+from aiops_lab.charts.series import DAY_AXIS, DAYS, WHEN, watched
 from aiops_lab.charts.table import SIGNED, Table, table
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, MOST_ROWS, WORSE
 from aiops_lab.stats.texts import TextShift
@@ -253,7 +253,7 @@ def served(result: Behaviour, name: str = "model_served") -> Picture:
     if first.height == 1:
         return note(f"{what}: {newest} all the time.")
     return alt.Chart(shown).mark_bar().encode(
-        x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6),
+        x=alt.X("day:T", title=None, axis=DAYS,
                 timeUnit="yearmonthdate", bandPosition=0),
         y=alt.Y("share:Q", title="requests (%)", scale=alt.Scale(domain=[0, 100])),
         color=alt.Color("version:N", scale=alt.Scale(
@@ -321,7 +321,7 @@ def old_alerts(result: Behaviour) -> Picture:
     )
     layer = alt.layer(
         alt.Chart(data).mark_line(color=BASELINE).encode(
-            x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", labelAngle=0, tickCount=6)),
+            x=DAY_AXIS,
             y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3)),
             tooltip=[alt.Tooltip("day:T", format="%-d %b %Y"), "what:N",
                      alt.Tooltip("value:Q", format=".3~g")],
