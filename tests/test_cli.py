@@ -222,3 +222,8 @@ def test_a_prompt_is_written_in_other_formats(tmp_path: Path) -> None:
     done = run("export", "formats", tmp_path / "prompt.md", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(list((tmp_path / "out").iterdir())) > 3
+
+
+def test_the_version_is_told() -> None:
+    done = run("--version")
+    assert done.returncode == 0 and done.stdout.startswith("aiops-lab 0.")

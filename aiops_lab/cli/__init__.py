@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -39,6 +41,21 @@ for command in (
     app.command()(command)
 app.command("open")(labs.open_)
 app.add_typer(objectives, name="slo")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"aiops-lab {version('aiops-lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def command_line(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None: ...
 
 
 def _joined(arguments: list[str]) -> list[str]:

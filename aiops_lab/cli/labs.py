@@ -78,7 +78,8 @@ def status(lab: LabOption, as_json: JsonOption = False) -> None:
         print(f"{count:,} requests from {requests['first'][0]} to {requests['last'][0]}")
     if replaced:
         print(f"{replaced} sources hold only runs that another file has more of")
-    print_table(runs, ["run_id", "task", "model", "prompt_version", "started_at", "status", "tags"])
+    shown = runs.with_columns(pl.col("started_at").dt.strftime("%Y-%m-%d %H:%M"))
+    print_table(shown, ["run_id", "task", "model", "started_at", "status", "tags"])
     if troubles.height:
         print(f"\n{troubles.height} things could not be read:")
         print_table(troubles.head(20), troubles.columns)

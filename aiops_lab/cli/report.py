@@ -66,9 +66,10 @@ def report(
 
     Exits 0 when every page was rendered, 4 when a notebook could not run to its end.
     """
-    from aiops_lab.reports.kernels import SERVER
+    if not due:  # what is due may be nothing
+        from aiops_lab.reports.kernels import SERVER
 
-    SERVER.start()  # it imports while this process does
+        SERVER.start()  # it imports while this process does
     from aiops_lab.reports.site import write_index
 
     if fail_on is not None and fail_on not in BADNESS[1:]:

@@ -30,6 +30,8 @@ def print_table(frame: Any, columns: list[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    if frame.is_empty():
+        return
     table = Table(box=box.SIMPLE)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")

@@ -148,7 +148,8 @@ def _injections(logs: Logs, signals: pl.DataFrame, _: Any) -> list[Said]:
             told += f", of which about {share} are expected to be attacks"
         if days.height:
             first = days.sort("day")["day"][0]
-            step = f"Read the inputs of {first}: their rate is at least twice that of other days."
+            what = row["signal"].removeprefix("injection in ")
+            step = f"Read the {what} of {first}: twice as much as on other days looks like attacks."
             said.append(("warn", f"{told}; {days.height} days stand out", step))
         else:
             said.append(("ok", told, "Watch the rate; no single message is proof."))

@@ -185,7 +185,14 @@ def release_gate(
     blocked = _blocked(checks)
     rows = _decided(found, _price(whole), blocked, _there(data))
     rules = pl.DataFrame(rows, schema=ROW)
-    verdict = _verdict(rows, blocked, given, checks, _lost_slice(whole, rows))
+    verdict = _verdict(
+        rows,
+        blocked,
+        given,
+        checks,
+        _lost_slice(whole, rows),
+        sorted(data.scores["metric"].unique().drop_nulls()),
+    )
     return Gate(
         verdict=frozen.on(verdict) if frozen else verdict,
         rules=rules,
@@ -417,6 +424,7 @@ def _verdict(
     policy: Policy,
     checks: pl.DataFrame,
     lost: str,
+    metrics: list[str],
 ) -> Verdict:
     deciding = [row for row in rows if row["role"] != "info"]
     states = {row["status"] for row in deciding}
@@ -425,7 +433,7 @@ def _verdict(
         status = "inconclusive"
     if "fail" in states and not blocked:
         status = "fail"
-    headline, step = words.verdict(status, deciding, blocked)
+    headline, step = words.verdict(status, deciding, blocked, metrics)
     if status == "inconclusive" and policy.inconclusive == "fail":
         status, headline = "fail", f"{headline} The policy counts that as a failure."
     if status == "ok" and lost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,14 +105,31 @@ def _limit(row: Row) -> str:
     return figure(row["limit"], share=row["share"])
 
 
-def verdict(status: str, rows: list[Row], blocked: list[str]) -> tuple[str, str]:
-    """Headline and next step."""
+def first_rule(metrics: list[str]) -> str:
+    """What to write where a policy has no rule, with a metric that there is.
+
+    Examples
+    --------
+    >>> first_rule(["word match", "accuracy"])
+    'Add [gate.metrics.accuracy] with margin = 0.02, say, to lab.toml.'
+    >>> first_rule([])
+    'Add [gate.metrics.NAME] with a margin or a floor to lab.toml.'
+    """
+    bare = [each for each in metrics if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", each)]
+    if not bare:
+        return "Add [gate.metrics.NAME] with a margin or a floor to lab.toml."
+    return f"Add [gate.metrics.{bare[0]}] with margin = 0.02, say, to lab.toml."
+
+
+def verdict(
+    status: str, rows: list[Row], blocked: list[str], metrics: list[str]
+) -> tuple[str, str]:
+    """Headline and next step; `metrics` are those that a rule could be about."""
     if blocked:
         headline = f"These runs cannot be compared: {blocked[0]}."
         return headline, "Mend that and run both again; nothing passes until then."
     if not rows:
-        step = "Add [gate.metrics.NAME] with a margin or a floor to lab.toml."
-        return "Nothing was decided: the policy has no rule that decides.", step
+        return "Nothing was decided: the policy has no rule that decides.", first_rule(metrics)
     by = {s: [r for r in rows if r["status"] == s] for s in ("fail", "inconclusive", "ok")}
     if status == "fail":
         clauses = "; ".join(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from aiops_lab.stats.paired import FEW, scale
-from aiops_lab.stats.score import exact_loss, tails, tango
+from aiops_lab.stats.score import exact_loss, excess_skew, tails, tango
 from aiops_lab.stats.single import PRIOR
 
 Floats = NDArray[np.float64]
@@ -43,8 +43,9 @@ def tails_of_difference(
             largest = ups + downs - mean**2
             pull = np.clip(1 - (d != 0).sum(1) / min(FEW, n), 0, 1)
             wide = variance + pull * np.maximum(largest / n - variance, 0)
-            away = tango(ups, downs, largest / wide, np.clip(limit, -1, 1))
-            above, below = tails(away, skew, n - 1)
+            known = largest / wide
+            away = tango(ups, downs, known, np.clip(limit, -1, 1))
+            above, below = tails(away, excess_skew(skew, ups, downs, known), n - 1)
     for tail, side in ((above, 1), (below, -1)):
         reach = np.maximum(span + side * mean, 1e-300)
         room = np.clip(side * (mean - limit) / reach, 0, 1)

@@ -31,6 +31,7 @@ from scipy import special
 from aiops_lab.stats.clustered import FEWEST_CLUSTERS, FLIPPED, cr2, sign_flips
 from aiops_lab.stats.score import (
     exact_loss,
+    excess_skew,
     mcnemar,
     skewed,
     skewness,
@@ -192,15 +193,9 @@ class Moves:
         return spread / (self.wide / self.span) ** 2
 
     def _skew(self) -> float:
-        """What is left to take out: the score interval knows the skewness of pass or fail."""
-        d, changed = self.difference / self.span, self.up + self.down
-        variance = changed - d * d
-        if self.unknown or variance <= 0:
+        if self.unknown:
             return self.skew
-        third = d - 3 * d * changed + 2 * d**3
-        known = third / variance**1.5 / math.sqrt(self.effective())
-        alike = max(0.0, math.copysign(1.0, self.skew) * known)
-        return math.copysign(max(0.0, abs(self.skew) - alike), self.skew)
+        return float(excess_skew(self.skew, self.up, self.down, self.effective()))
 
     def summary(self, level: float = 0.95) -> Paired:
         """The difference with its interval, and the method in a sentence."""

@@ -112,6 +112,31 @@ def skewed(quantile: float, skew: float) -> tuple[float, float]:
     return max(quantile, float(below)), max(quantile, -float(above))
 
 
+def excess_skew(skew: ArrayLike, up: ArrayLike, down: ArrayLike, n: ArrayLike) -> Floats:
+    """The skewness of paired scores beyond that of pass or fail, which `tango` knows already.
+
+    Parameters
+    ----------
+    skew
+        As `skewness` tells it, of the differences.
+    up, down
+        The means of their positive and negative parts.
+    n
+        The number of pass-or-fail questions that would vary as much.
+
+    Examples
+    --------
+    >>> [round(float(excess_skew(skew, 0.0, 0.01, 400)), 3) for skew in (-0.6, 0.2)]
+    [-0.108, 0.2]
+    """
+    a, b, c, size = (np.asarray(x, float) for x in (skew, up, down, n))
+    d, changed = b - c, b + c
+    third = d - 3 * d * changed + 2 * d**3
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = np.nan_to_num(third / (changed - d * d) ** 1.5 / np.sqrt(size))
+    return np.sign(a) * np.maximum(np.abs(a) - np.maximum(np.sign(a) * known, 0), 0)
+
+
 def tails(away: ArrayLike, skew: ArrayLike, freedom: float) -> tuple[Floats, Floats]:
     """P-values against "no more than this" and "no less", by t and without the skewness."""
     each = (np.asarray(away, float), unskewed(away, skew))

@@ -22,6 +22,8 @@ SPAN = (0.1, 0.36)
 """Within which part of the time they all are, one after another."""
 LOGGED = 0.75
 SERVICES = ("lotte-web", "lotte-app")
+SEARCHES = ("de", "da", "sv")
+"""Languages with a search of their own."""
 
 
 class Fault(NamedTuple):
@@ -48,6 +50,9 @@ class Faults:
         self.drawn = {name: round(float(value), 6) for name, value in drawn.items()}
         self.service = SERVICES[int(rng.integers(2))]
         self.effect = ("code_errors", "code_refusals")[int(rng.integers(2))]
+        self.language = SEARCHES[int(rng.integers(len(SEARCHES)))]
+        places = {"code_fault": {"service": self.service}}
+        places["retrieval_fault"] = {"language": self.language}
         moved = {
             "retrieval_fault": (
                 ("retrieval_score", "top_score"),
@@ -64,7 +69,7 @@ class Faults:
             hours = min(rng.uniform(*RANGES["fault_hours"]), width * 12)
             begun = int(SPAN[0] * days + width * place + rng.uniform(0, max(width - 3, 0)))
             since = begun + int(rng.integers(420, 960)) / 1440
-            where = {"service": self.service} if kind == "code_fault" else {}
+            where = places.get(kind, {})
             change = {"name": self.service, **TEXTS["faults"][kind]}
             logged = bool(rng.random() < LOGGED)
             until = since + round(hours * 60) / 1440
@@ -79,6 +84,8 @@ class Faults:
         chance = dict(zip(RANGES, dice, strict=True))
         on = {each.kind: (moment >= each.since) & (moment < each.until) for each in self.planted}
         never = np.zeros(len(moment), bool)
+        if "retrieval_fault" in on:
+            on["retrieval_fault"] &= known["language"] == self.language
 
         def hit(kind: str, name: str) -> np.ndarray:
             return on.get(kind, never) & (chance[name] < p[name])

@@ -10,7 +10,7 @@ from scipy import stats
 
 from aiops_lab.stats.many import tails_of_difference
 from aiops_lab.stats.paired import FEW, moves, paired_difference
-from aiops_lab.stats.score import tails, tango, tango_interval, wilson
+from aiops_lab.stats.score import excess_skew, tails, tango, tango_interval, wilson
 from aiops_lab.stats.single import single_mean
 from tests.conftest import WHOLE
 from tests.stats import simulate
@@ -84,7 +84,8 @@ def tails_of_clusters(draws: Sequence[tuple], groups: int, truth: float) -> np.n
         square = np.square(away).mean(1)
         skew = (away**3).mean(1) / square**1.5 / np.sqrt(groups)
         statistic = tango(up, down, most / wide, truth)
-    found = np.stack(tails(statistic, skew, freedom))  # type: ignore[arg-type]
+    left = excess_skew(skew, up, down, most / wide)
+    found = np.stack(tails(statistic, left, freedom))  # type: ignore[arg-type]
     # all moved alike, no two in a cluster, or clusters that balance out: each has its own way
     for row in np.flatnonzero((most < 1e-12) | (sizes.max(1) == 1) | (shown < 1e-15)):
         one = moves(*draws[row])
