@@ -67,9 +67,7 @@ def report(
     Exits 0 when every page was rendered, 4 when a notebook could not run to its end.
     """
     if not due:  # what is due may be nothing
-        from aiops_lab.reports.kernels import SERVER
-
-        SERVER.start()  # it imports while this process does
+        _start_kernels()
     from aiops_lab.reports.site import write_index
 
     if fail_on is not None and fail_on not in BADNESS[1:]:
@@ -92,6 +90,13 @@ def report(
         raise typer.Exit(NOT_COMPUTED)
     if fail_on is not None and any(_counts(each, fail_on) for each in done):
         raise typer.Exit(FAILED)
+
+
+def _start_kernels() -> None:
+    """Start the process that forks kernels: it imports while this one does."""
+    from aiops_lab.reports.kernels import SERVER
+
+    SERVER.start()
 
 
 def _run_due(

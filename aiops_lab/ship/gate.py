@@ -185,14 +185,8 @@ def release_gate(
     blocked = _blocked(checks)
     rows = _decided(found, _price(whole), blocked, _there(data))
     rules = pl.DataFrame(rows, schema=ROW)
-    verdict = _verdict(
-        rows,
-        blocked,
-        given,
-        checks,
-        _lost_slice(whole, rows),
-        sorted(data.scores["metric"].unique().drop_nulls()),
-    )
+    metrics = sorted(data.scores["metric"].unique().drop_nulls())
+    verdict = _verdict(rows, blocked, given, checks, _lost_slice(whole, rows), metrics)
     return Gate(
         verdict=frozen.on(verdict) if frozen else verdict,
         rules=rules,
