@@ -67,6 +67,15 @@ Starts: TypeAlias = Callable[[str, str], Iterable[int]]
 """Of a text and the same in lower case: where a pattern may match, in order."""
 Edit: TypeAlias = tuple[int, int, str]
 
+MAYBE = (
+    r"@|://|-----BEGIN|eyJ|\d(?:[\d .()/-]{6,}|[A-Z]{3})\d|(?i:passw|passphrase|pwd|secret|token"
+    r"|credential|key\W|[_-]?key|bearer|basic |authorization)|\bA[A-Z]{3}[A-Z0-9]{16}|gh[pousr]_"
+    r"|github_pat|gl[a-z]{2,5}-|xox|xapp|_live_|_test_|whsec_|sk-|AIza|ya29|GOCSPX|hf_|gsk_|npm_"
+    r"|lsv2_|r8_|xai-|pplx-|tvly-|SG\."
+    r"|\b[A-Z]{2}\d\d[ A-Z0-9]{10}|[0-9a-fA-F]:[0-9a-fA-F:]{2}"
+)
+"""What no text is without in which `redact` finds something but plain IP addresses (Rust's regex)."""
+
 
 def _card(found: re.Match[str]) -> bool:
     digits = re.sub(r"\D", "", found[0])

@@ -10,7 +10,7 @@ import polars as pl
 
 from aiops_lab.guard.logs import Logs
 from aiops_lab.measures.leaks import find_canaries, prompt_runs
-from aiops_lab.redact import MARK, redact
+from aiops_lab.redact import MARK, MAYBE, redact
 
 FINDINGS = pl.Schema(
     {
@@ -33,14 +33,6 @@ ACTIVE = (
      r"(?i)(?:!\[[^\]\n]{0,300}\]\(\s*<?|<img\s[^>]{0,200}\bsrc\s*=\s*[\"']?)(?:https?:)?//"),
 )  # fmt: skip
 PERSONAL = ("email", "phone", "card", "iban", "ssn", "ip")
-MAYBE = (
-    r"@|://|-----BEGIN|eyJ|\d(?:[\d .()/-]{6,}|[A-Z]{3})\d|(?i:passw|passphrase|pwd|secret|token"
-    r"|credential|key\W|[_-]?key|bearer|basic |authorization)|\bA[A-Z]{3}[A-Z0-9]{16}|gh[pousr]_"
-    r"|github_pat|gl[a-z]{2,5}-|xox|xapp|_live_|_test_|whsec_|sk-|AIza|ya29|GOCSPX|hf_|gsk_|npm_"
-    r"|lsv2_|r8_|xai-|pplx-|tvly-|SG\."
-    r"|\b[A-Z]{2}\d\d[ A-Z0-9]{10}|[0-9a-fA-F]:[0-9a-fA-F:]{2}"
-)
-"""What no text is without in which `aiops_lab.redact` finds something but plain IP addresses."""
 PUBLIC = 10
 """An address or number that so many requests are given is the house's own."""
 MOST = 20_000

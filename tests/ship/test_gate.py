@@ -191,7 +191,7 @@ def test_nothing_passes_that_was_not_evaluated(runs: dict[str, list[float | None
 def test_a_policy_without_a_rule_decides_nothing() -> None:
     found = gate({"a": [1.0] * 200, "b": [1.0] * 200})
     assert found.verdict.status == "inconclusive"
-    assert "Add [gate.metrics.NAME]" in found.verdict.next_step
+    assert "Add [gate.metrics.score] with margin" in found.verdict.next_step
 
 
 def test_no_question_in_common_is_no_pass() -> None:
