@@ -74,7 +74,7 @@ MAYBE = (
     r"|lsv2_|r8_|xai-|pplx-|tvly-|SG\."
     r"|\b[A-Z]{2}\d\d[ A-Z0-9]{10}|[0-9a-fA-F]:[0-9a-fA-F:]{2}"
 )
-"""What no text is without in which `redact` finds something but plain IP addresses (Rust's regex)."""
+"""What no text is without in which `redact` finds more than IP addresses; for Polars."""
 
 
 def _card(found: re.Match[str]) -> bool:
