@@ -53,6 +53,11 @@ def commands(page: str) -> Iterator[list[str]]:
         yield _joined(shlex.split(line))
 
 
+def test_every_table_of_proof_is_told_and_there() -> None:
+    told = set(re.findall(r"\]\(proof/([\w-]+)\.md\)", PAGES["proof.md"]))
+    assert told == {path.stem for path in ROOT.glob("docs/proof/*.md")}
+
+
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_commands_parse(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIOPS_LAB", "my-lab")
