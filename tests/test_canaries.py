@@ -8,8 +8,9 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,20 @@ from typing import Any
 import nbformat
 import polars as pl
 import pytest
+import zstandard
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from aiops_lab import Lab, Verdict, open_lab
 from aiops_lab.reports.notify import news
 from aiops_lab.reports.run import Report, Request, notebooks_of, run_reports
 from aiops_lab.reports.site import write_index
+from aiops_lab.sources import langfuse, langfuse_traces, phoenix
 from tests.browser.test_hostile import write_log
 from tests.conftest import DATA
 from tests.respond.test_postmortem import BEGAN, span
+from tests.sources import langfuse_server, phoenix_server
+from tests.sources.loopback import serving
 
 pytestmark = pytest.mark.slow
 FOUND = re.compile(
@@ -143,6 +150,80 @@ def tables(folder: Path) -> None:
     (folder / f"{canary().replace('/', '_')}.csv").write_text(f"a,b\n{canary()},\x00\n1")
 
 
+def archives(folder: Path) -> None:
+    """Archives of Inspect itself, each member planted."""
+    for path in sorted(DATA.glob("inspect-*/*.eval")):
+        folder.mkdir(exist_ok=True)
+        copy = folder / f"{path.parent.name}-{path.name}"
+        try:
+            with zipfile.ZipFile(path) as whole, zipfile.ZipFile(copy, "w") as made:
+                for name in whole.namelist():
+                    made.writestr(name, json.dumps(planted(json.loads(whole.read(name)))))
+        except (NotImplementedError, zipfile.BadZipFile, ValueError):  # Zstandard; one was killed
+            copy.unlink()
+
+
+def binary(folder: Path) -> None:
+    """Spans of real instrumentation in protobuf and packed lines; runs and judgements of TREC."""
+    folder.mkdir()
+    for path in sorted(DATA.glob("traces-open*/document.json")):
+        whole = planted(json.loads(path.read_text("utf-8")))
+        for resource in whole["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                for one in scope["spans"]:
+                    one["traceId"] = "b1" + one["traceId"][2:]
+        packed = zstandard.compress(json.dumps(whole).encode() + b"\n")
+        (folder / f"{path.parent.name}.jsonl.zst").write_bytes(packed)
+        for resource in whole["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                for one in scope["spans"]:
+                    one["traceId"] = "b2" + one["traceId"][2:]
+                    for name in {"traceId", "spanId", "parentSpanId"} & one.keys():
+                        one[name] = base64.b64encode(bytes.fromhex(one[name])).decode()
+        message = json_format.ParseDict(
+            whole, ExportTraceServiceRequest(), ignore_unknown_fields=True
+        )
+        data = message.SerializeToString()
+        (folder / f"{path.parent.name}.pb").write_bytes(len(data).to_bytes(4, "big") + data)
+    ids = [f"canary{next(NUMBERS)}@planted.example.com" for _ in range(6)]
+    run = "".join(
+        f"{q} Q0 {doc} {i} {9 - i} ours\n" for q in ids[:2] for i, doc in enumerate(ids[2:])
+    )
+    (folder / "found.run").write_text(run)
+    (folder / "gold.qrels").write_text("".join(f"{q} 0 {ids[2]} 1\n" for q in ids[:2]))
+
+
+def fetched(folder: Path) -> list[Path]:
+    """What servers of Langfuse and Phoenix answer, planted, as the sources keep it."""
+
+    def told(server: Any) -> Any:
+        answer = server.answer
+
+        def with_canaries(path: str, asked: Any) -> tuple[int, Any, dict[str, str]]:
+            status, body, headers = answer(path, asked)
+            return status, planted(body) if status == 200 else body, headers
+
+        server.answer = with_canaries
+        return server
+
+    found: list[Path] = []
+    with pytest.MonkeyPatch.context() as environment:
+        for age in ("new", "old"):
+            with serving(told(langfuse_server.Server(langfuse_server.world(), age))) as server:
+                environment.setenv("LANGFUSE_BASE_URL", server.url)
+                environment.setenv("LANGFUSE_PUBLIC_KEY", langfuse_server.KEYS[0])
+                environment.setenv("LANGFUSE_SECRET_KEY", langfuse_server.KEYS[1])
+                found += langfuse.fetch("support", folder / age)
+                now = datetime(2026, 5, 3, 12, 30, tzinfo=UTC)
+                found += langfuse_traces.fetch("2026-05-01", folder / f"{age}-traces", now=now)
+        with serving(told(phoenix_server.Server())) as server:
+            environment.setenv("PHOENIX_ENDPOINT", server.url)
+            environment.setenv("PHOENIX_API_KEY", phoenix_server.KEY)
+            server.add("shop", *map(phoenix_server.span, range(5)))
+            found += phoenix.fetch("shop", folder / "phoenix")
+    return found
+
+
 def traces(path: Path) -> None:
     """An incident in requests whose texts hold canaries."""
     start, spans = datetime(2026, 5, 1), []
@@ -212,6 +293,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     fixtures(logs / "real")
     tables(logs / "tables")
     traces(logs / "spans.json")
+    archives(logs / "archives")
+    binary(logs / "binary")
     texts = [f"t{n} {canary()} t" for n in range(24)]
     write_log(logs / "a.eval", texts, "a", 1)
     write_log(logs / "b.eval", texts, "b", 2)
@@ -220,7 +303,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
         '[[slo]]\nname = "valid"\nmetric = "json_valid"\ngood = true\ntarget = 0.9\n'
         "[gate.metrics.correct]\nmargin = 0.1\n"
     )
-    done = made.ingest(logs)
+    trec = [logs / "binary" / name for name in ("found.run", "gold.qrels")]
+    done = made.ingest(logs, *trec, *fetched(folder / "fetched"))
     assert done.quarantined.height, "some cannot be read"
     return open_lab(folder / "lab")
 
@@ -231,7 +315,10 @@ def test_every_source_is_in_the_lab(lab: Lab) -> None:
     for name in full:
         assert lab.table(name).height, name
     formats = set(lab.sources()["format"])
-    assert len(formats) >= 7, formats
+    assert formats >= {"inspect", "promptfoo", "lm_eval", "garak", "langfuse", "langfuse-traces",
+                       "retrieval", "otlp", "spans", "changes", "table"}, formats  # fmt: skip
+    read = set(lab.sources()["source_uri"].str.extract(r"\.(\w+)$"))
+    assert read >= {"eval", "pb", "zst", "run", "qrels", "csv", "parquet", "json", "jsonl"}, read
     for name in ("samples", "scores", "spans", "changes", "decisions", "questions", "ingests"):
         assert hits(lab.table(name).write_json()), f"nothing is planted in {name}"
 
