@@ -26,7 +26,7 @@ def seen(opened: Notebook, label: str) -> Locator:
     control = opened.page.get_by_label(label, exact=True)
     if label == NEXT:  # of a control that is hidden there is no role
         control = opened.page.get_by_role("button", name=label)
-    widget = opened.page.locator(".aiops-lab", has=control)
+    widget = opened.page.locator(".aiops-lab", has=control).last
     for n in range(40):
         opened.panel.evaluate("(e, n) => e.scrollTo(0, n % 20 * 400)", n)
         with suppress(TimeoutError):
@@ -85,8 +85,8 @@ def lay_side_by_side(opened: Notebook, theme: str) -> None:
 
 
 def walk_through(opened: Notebook, theme: str) -> None:
-    """Those of garak, and one that would act on whoever reads it; the lab itself has none."""
-    nothing = opened.page.get_by_text("No attack was tried")
+    """The lab's own; those of another report, and one that would act on whoever reads it."""
+    seen(opened, NEXT).get_by_text("1 of 72").wait_for()
     opened.ask(
         "import polars; other = al.open_lab('attacks')\n"
         f"other.ingest({str(REPORT)!r})\n"
@@ -96,6 +96,7 @@ def walk_through(opened: Notebook, theme: str) -> None:
         "attacks = widgets.browse_attacks(other)\n"
         "attacks"
     )
+    opened.page.get_by_text("1 of 33").wait_for()
     attacks = seen(opened, NEXT)
     attacks.get_by_label("Outcome", exact=True).select_option("succeeded")
     attacks.get_by_text("1 of 25").wait_for()
@@ -106,8 +107,6 @@ def walk_through(opened: Notebook, theme: str) -> None:
     assert "[U+202E]" in attacks.locator("pre").first.inner_text()
     picture(opened, attacks, f"attacks-{theme}")
     assert opened.ask("print(attacks.value['value'])") == "True"
-    opened.panel.evaluate("e => e.scrollTo(0, e.scrollHeight)")
-    nothing.wait_for()
 
 
 def brush(opened: Notebook, theme: str) -> None:
