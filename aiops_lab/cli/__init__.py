@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -45,6 +44,8 @@ app.add_typer(objectives, name="slo")
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"aiops-lab {version('aiops-lab')}")
         raise typer.Exit
 

@@ -13,7 +13,7 @@ from aiops_lab.frames import Evals, evals
 from aiops_lab.result import Result
 from aiops_lab.settings import Settings
 from aiops_lab.ship.gate import sides_of
-from aiops_lab.ship.gate_words import perfect, required
+from aiops_lab.ship.gate_words import first_rule, perfect, required
 from aiops_lab.ship.operating import chances, levelled, simulated
 from aiops_lab.ship.policy import (
     Rule,
@@ -264,8 +264,7 @@ def _verdict(rows: list[dict[str, Any]]) -> Verdict:
         Evidence(row["rule"], row["pass_now"], limit=POWER, status=row["status"]) for row in rows
     )
     if not rows:
-        step = "Add [gate.metrics.NAME] with a margin or a floor to lab.toml."
-        return Verdict("inconclusive", "The policy has no rule that decides.", (), step)
+        return Verdict("inconclusive", "The policy has no rule that decides.", (), first_rule([]))
     never = [row for row in rows if row["status"] == "fail"]
     weak = [
         row

@@ -83,8 +83,8 @@ def tails_of_clusters(draws: Sequence[tuple], groups: int, truth: float) -> np.n
     with np.errstate(divide="ignore", invalid="ignore"):
         square = np.square(away).mean(1)
         skew = (away**3).mean(1) / square**1.5 / np.sqrt(groups)
-        statistic = tango(up, down, most / wide, truth)
-    left = excess_skew(skew, up, down, most / wide)
+        known = most / wide
+        statistic, left = tango(up, down, known, truth), excess_skew(skew, up, down, known)
     found = np.stack(tails(statistic, left, freedom))  # type: ignore[arg-type]
     # all moved alike, no two in a cluster, or clusters that balance out: each has its own way
     for row in np.flatnonzero((most < 1e-12) | (sizes.max(1) == 1) | (shown < 1e-15)):
