@@ -63,7 +63,11 @@ def test_columns_are_mapped_on_the_command_line(tmp_path: Path) -> None:
         (["report", "nothing", "--lab", "{tmp}/lab"], 2, "there is no notebook 'nothing'"),
         (["report", "--lab", "{tmp}/lab", "-p", "margni", "1"], 2, "did you mean margin"),
         (["report", "--lab", "{tmp}/lab", "-p", "margin", "x"], 2, "cannot be read as that"),
-        (["report", "--lab", "{tmp}/lab", "--fail-on", "bad"], 2, "one of inconclusive, warn"),
+        (
+            ["report", "--lab", "{tmp}/lab", "--fail-on", "bad"],
+            2,
+            "is not one of 'inconclusive', 'warn'",
+        ),
         (["gat"], 2, "No such command"),
     ],
 )
@@ -184,6 +188,10 @@ def test_a_spent_budget_stops_all_but_a_fix(tmp_path: Path) -> None:
     written = run("export", "policy", home.path, cwd=tmp_path)
     assert written.returncode == 0, written.stderr
     assert "answers" in (tmp_path / written.stdout.split()[0]).read_text("utf-8")
+    again = run("export", "policy", "--lab", home.path, cwd=tmp_path)
+    assert again.stdout == written.stdout, "a lab is named as everywhere else, too"
+    for asked in (("policy",), ("formats",), ("nothing",), ("tables", home.path, "--format", "x")):
+        assert run("export", *asked, cwd=tmp_path).returncode == 2, asked
 
 
 def test_a_release_waits_for_its_attacks(ready: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The house's own measures: how long a function and a module may be, unless a reason is beside it.
+"""The house's own measures: lengths, unless a reason is beside them, and names of settings.
 
 A module gives its reason in the last paragraph of its docstring, a function in a comment within it;
 both begin with "Long because".
@@ -7,11 +7,14 @@ both begin with "Long because".
 from __future__ import annotations
 
 import ast
+import inspect
+import json
 from pathlib import Path
 
 import pytest
 
 import aiops_lab
+from aiops_lab.shipped import shipped
 
 ROOT = Path(aiops_lab.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
@@ -67,3 +70,38 @@ def test_what_is_too_long_is_found_and_a_reason_excuses_it() -> None:
     module = "x = 1\n" * LINES_OF_MODULE
     assert is_long(f'"""A module."""\n{module}') and not is_long(module)
     assert not is_long(f'"""A module.\n\n{REASON} it is one table.\n"""\n{module}')
+
+
+def settings_of_functions() -> dict[str, dict[str, object]]:
+    """The settings of each public function and their defaults."""
+    named = {name: getattr(aiops_lab, name) for name in aiops_lab.__all__}
+    return {
+        name: {key: one.default for key, one in inspect.signature(function).parameters.items()}
+        for name, function in named.items()
+        if inspect.isfunction(function)
+    }
+
+
+def test_a_level_is_how_sure_and_alpha_how_often_wrong() -> None:
+    for name, settings in settings_of_functions().items():
+        assert settings.get("level", 0.95) == 0.95, name
+        assert float(str(settings.get("alpha", 0.05))) < 0.5, name
+
+
+NOTEBOOKS_ALONE = {
+    "lab", "since", "until",  # the two ends of triage's window, as aiops-lab export calls them
+    "against",  # run_retrieval's baseline is a configuration, where a whole lab's is a run
+    "edition", "decision", "segment",
+}  # fmt: skip
+"""Parameters of notebooks that are settings of no function by that name, and why."""
+
+
+def test_notebooks_call_a_setting_as_functions_do() -> None:
+    known = {key for settings in settings_of_functions().values() for key in settings}
+    for path in sorted(shipped("notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        given = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
+        tree = ast.parse("".join(given["source"]))
+        lines = (node for node in tree.body if isinstance(node, ast.AnnAssign))
+        names = {line.target.id for line in lines if isinstance(line.target, ast.Name)}
+        assert names <= known | NOTEBOOKS_ALONE, path.name

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from aiops_lab.cli.options import existing
+from aiops_lab.cli.options import LAB, existing
 from aiops_lab.cli.terminal import printable
 
 if TYPE_CHECKING:
     from aiops_lab.lab import Lab
 
+What = Literal["formats", "playbook", "policy", "postmortem", "replay", "tables"]
+
 
 def export(
-    what: Annotated[
-        str, typer.Argument(help="formats, playbook, policy, postmortem, replay or tables.")
-    ],
+    what: What,
     path: Annotated[
-        Path, typer.Argument(help="formats: the file with the prompt; for all else the lab.")
-    ],
+        Path | None,
+        typer.Argument(help="formats: the file with the prompt; for all else the lab, or --lab."),
+    ] = None,
+    lab: Annotated[Path | None, LAB] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")] = Path("export"),
-    format: Annotated[str, typer.Option(help="Of tables: parquet or csv.")] = "parquet",
+    format: Annotated[Literal["parquet", "csv"], typer.Option(help="Of tables.")] = "parquet",
     count: Annotated[int, typer.Option(help="How many formats, the original among them.")] = 10,
     seed: Annotated[int, typer.Option(help="What makes the choice the same each time.")] = 0,
-    to: Annotated[str, typer.Option(help="Of replay: inspect or promptfoo.")] = "inspect",
+    to: Annotated[
+        Literal["inspect", "promptfoo"], typer.Option(help="Of replay: the tool that runs it.")
+    ] = "inspect",
     requests: Annotated[int, typer.Option(help="Of replay: how many requests.", min=1)] = 100,
     since: Annotated[
         str | None, typer.Option(help="Of replay: from this day or time.", metavar="2026-05-12")
@@ -53,48 +57,48 @@ def export(
     casing, spacing, enumerators). Run each, ingest the logs, and ask format_spread how much of
     the score is format.
 
-    "export policy LAB" writes the policy on error budgets as a page: what is promised, what follows
-    when a budget is spent, who decides.
+    "export policy --lab LAB" writes the policy on error budgets as a page: what is promised, what
+    follows when a budget is spent, who decides.
 
-    "export playbook LAB" writes what to do when something alarms: the question first, then each
-    suspect with its check, what settles it, and how it is undone. Pages lead to its entries.
+    "export playbook --lab LAB" writes what to do when something alarms: the question first, then
+    each suspect with its check, what settles it, and how it is undone. Pages lead to its entries.
 
-    "export postmortem LAB" drafts what happened in the newest incident, or in the one named by
-    --metric, --since, --until and --where, with test cases that no test asks yet. It is kept in the
-    lab; a second one like it is pointed out.
+    "export postmortem --lab LAB" drafts what happened in the newest incident, or in the one named
+    by --metric, --since, --until and --where, with test cases that no test asks yet. It is kept in
+    the lab; a second one like it is pointed out.
 
-    "export replay LAB" writes logged requests for Inspect or Promptfoo to run again: a sample that
-    stands for all of them, or with --failing those that went wrong. To run this week's requests on
-    two prompts: --since MONDAY --prompt old.txt --prompt new.txt. Ingest the logs: results pair by
-    the ids of requests.
+    "export replay --lab LAB" writes logged requests for Inspect or Promptfoo to run again: a sample
+    that stands for all of them, or with --failing those that went wrong. To run this week's
+    requests on two prompts: --since MONDAY --prompt old.txt --prompt new.txt. Ingest the logs:
+    results pair by the ids of requests.
 
     Secrets and personal data are replaced as in reports: [redact] in lab.toml.
 
-    "export tables LAB" writes the lab's tables as Parquet, or as CSV in which no text is taken for
-    a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER), .to_pandas().
+    "export tables --lab LAB" writes the lab's tables as Parquet, or as CSV in which no text is
+    taken for a formula. A result's own frames: result.to_parquet(FOLDER), .to_csv(FOLDER),
+    .to_pandas().
     """
-    from aiops_lab.ship.prompt_formats import write_formats
+    place = path if what == "formats" else path or lab
+    if place is None:
+        missing = "the file with the prompt" if what == "formats" else "the lab, as --lab"
+        raise typer.BadParameter(f"name {missing}", param_hint="PATH")
+    if what == "formats":
+        from aiops_lab.ship.prompt_formats import write_formats
 
-    match what:
-        case "formats":
-            written = write_formats(path, out, count, seed)
-        case "policy":
-            written = _policy(existing(path), out)
-        case "playbook":
-            written = _playbook(existing(path), out)
-        case "postmortem":
-            window = (since, until) if since else None
-            written = _postmortem(existing(path), out, window=window, metric=metric, where=where)
-        case "replay":
-            chosen = {"since": since, "until": until, "where": where, "failing": failing}
-            found = existing(path)
-            written = _replay(found, out, to, prompts or (), n=requests, seed=seed, **chosen)
-        case "tables":
-            written = _tables(existing(path), out, format)
-        case _:
-            raise typer.BadParameter(
-                "formats, playbook, policy, postmortem, replay or tables", param_hint="WHAT"
-            )
+        written = write_formats(place, out, count, seed)
+    elif what == "policy":
+        written = _policy(existing(place), out)
+    elif what == "playbook":
+        written = _playbook(existing(place), out)
+    elif what == "postmortem":
+        window = (since, until) if since else None
+        written = _postmortem(existing(place), out, window=window, metric=metric, where=where)
+    elif what == "replay":
+        chosen = {"since": since, "until": until, "where": where, "failing": failing}
+        found = existing(place)
+        written = _replay(found, out, to, prompts or (), n=requests, seed=seed, **chosen)
+    else:
+        written = _tables(existing(place), out, format)
     for file in written:
         print(printable(str(file)))
 

@@ -12,9 +12,8 @@ from aiops_lab.errors import BadSettings
 if TYPE_CHECKING:
     from aiops_lab.lab import Lab
 
-LabOption = Annotated[
-    Path, typer.Option("--lab", help="Folder of the lab.", envvar="AIOPS_LAB", metavar="DIR")
-]
+LAB = typer.Option("--lab", help="Folder of the lab.", envvar="AIOPS_LAB", metavar="DIR")
+LabOption = Annotated[Path, LAB]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

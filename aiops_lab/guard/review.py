@@ -64,7 +64,7 @@ class SecurityReview(Result):
 
 def security_review(
     lab: Any, *, settings: Guard | Mapping[str, Any] | None = None, days: int | None = DAYS,
-    window: int = 7, seed: int = 0,
+    recent_days: int = 7, seed: int = 0,
 ) -> SecurityReview:  # fmt: skip
     """Which security risks show up in tests and in traffic.
 
@@ -79,7 +79,7 @@ def security_review(
     days
         So many days of traffic up to the last; None for all. Attacks are those of the latest run of
         each.
-    window
+    recent_days
         So many of them are held against the others, where documents are.
     seed
         Of the random questions that those of a document are compared with.
@@ -101,13 +101,13 @@ def security_review(
     guard = logs.guard
     tried = attacks(logs.runs, logs.samples, logs.scores, guard.detectors, guard.max_attack_rate)
     daily, found = signals(logs), findings(logs)
-    documents = poisoning(logs.documents, window=window, seed=seed)
+    documents = poisoning(logs.documents, window=recent_days, seed=seed)
     rows = risks(logs, tried, daily, found, documents)
     said = to_builtins(guard)
     said["canaries"] = {kind: sorted(named) for kind, named in said["canaries"].items()}
     first, last = logs.window
     known = {
-        **logs.origin, "days": days, "window": window, "seed": seed, "guard": said,
+        **logs.origin, "days": days, "recent_days": recent_days, "seed": seed, "guard": said,
         "from": first and first.isoformat(), "until": last and last.isoformat(),
     }  # fmt: skip
     return SecurityReview(_verdict(rows, tried), rows, tried, daily, found, documents, known)

@@ -102,8 +102,8 @@ def _written(lab: Any) -> str:
         lines += _entry(kind, *used.get(kind, (None, None)))
     lines += [
         "## Afterwards", "",
-        "`aiops-lab export postmortem LAB` drafts what happened, with the test cases that would "
-        "have found it.",
+        "`aiops-lab export postmortem --lab LAB` drafts what happened, with the test cases that "
+        "would have found it.",
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"
 
@@ -122,7 +122,7 @@ def _entry(kind: str, now: str | None, before: str | None) -> list[str]:
         lines.append(f"- Check: {CHECKS[kind]}")
     if kind in REPLAYS:
         lines.append(f"- Settle: {REPLAYS[kind].format(n='100', **names)} "
-                     "(`aiops-lab export replay LAB`).")  # fmt: skip
+                     "(`aiops-lab export replay --lab LAB`).")  # fmt: skip
     return [*lines, f"- Undo: {ROLLBACK[kind].format(**names)}.", ""]
 
 

@@ -83,7 +83,7 @@ def tails_of_mean(x: Floats, limit: float) -> tuple[Floats, Floats]:
         hits = np.rint(x.sum(1))
         above = np.where(hits > 0, special.bdtrc(hits - 1, n, limit), 1.0)
         return above, np.where(hits < n, special.bdtr(hits, n, limit), 1.0)
-    variance = x.var(1, ddof=1) / n
+    variance, skew = x.var(1, ddof=1) / n, _skewness(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         if x.min() >= 0 and x.max() <= 1:
             most = mean * (1 - mean)
@@ -92,7 +92,8 @@ def tails_of_mean(x: Floats, limit: float) -> tuple[Floats, Floats]:
             variance = variance + pull * np.maximum(most / n - variance, 0)
             effective = most / ((n * variance + PRIOR * most / n) / (n + PRIOR))
             effective = np.where(most > 0, effective, n)
+            skew = excess_skew(skew, mean, 0.0, effective)
             away = (mean - limit) / np.sqrt(limit * (1 - limit) / effective)
         else:
             away = (mean - limit) / np.sqrt(variance)
-    return tails(away, _skewness(x), n - 1)
+    return tails(away, skew, n - 1)

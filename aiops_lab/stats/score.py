@@ -113,14 +113,14 @@ def skewed(quantile: float, skew: float) -> tuple[float, float]:
 
 
 def excess_skew(skew: ArrayLike, up: ArrayLike, down: ArrayLike, n: ArrayLike) -> Floats:
-    """The skewness of paired scores beyond that of pass or fail, which `tango` knows already.
+    """The skewness of scores beyond that of pass or fail, which `tango` and `wilson` know already.
 
     Parameters
     ----------
     skew
         As `skewness` tells it, of the differences.
     up, down
-        The means of their positive and negative parts.
+        The means of their positive and negative parts; of one run its mean, and 0.
     n
         The number of pass-or-fail questions that would vary as much.
 

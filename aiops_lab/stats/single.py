@@ -15,6 +15,7 @@ from aiops_lab.stats.paired import FEW, FEWEST, scale
 from aiops_lab.stats.score import (
     exact_share,
     exact_share_interval,
+    excess_skew,
     skewed,
     skewness,
     tails,
@@ -193,6 +194,7 @@ def _shape(x: NDArray[np.float64], clusters: ArrayLike | None, bounded: bool) ->
         pull = max(0.0, 1 - min((x > 0).sum(), (x < 1).sum()) / min(FEW, n))
         variance = error**2 + pull * max(0.0, most * alone - error**2)
         effective = most / ((units * variance + PRIOR * most * alone) / (units + PRIOR))
+        skew = float(excess_skew(skew, mean, 0.0, effective))  # Wilson's variance knows the rest
     how = ("score interval with t", "values between 0 and 1") if top == 1 else NUMBERS
     told = f"{how[0]} on {told}: {how[1]}"
     return _Shape(mean, error, freedom, effective, False, told, top, skew)

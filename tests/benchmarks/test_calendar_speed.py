@@ -54,7 +54,7 @@ def test_calendars_of_fifty_series() -> None:
     days = [FIRST.date() + dt.timedelta(days=n) for n in range(DAYS)]
     calendars = calendars_of_days(days, PERIODS)
     assert len(calendars) == len(PERIODS)
-    bare, found = seconds(lambda: find_patterns(series, None, calendars, level=0.02))
+    bare, found = seconds(lambda: find_patterns(series, None, calendars, alpha=0.02))
     assert {(one.place, one.calendar.length) for one in found} == {(0, PLANTED)}
     given = decisions()
     whole, result = seconds(lambda: find_routing_shifts(given, periods=PERIODS))

@@ -63,3 +63,16 @@ def test_a_perfect_record_is_no_certainty() -> None:
     found = single_mean(np.ones(5), level=0.9, exact=True)
     assert found.low == pytest.approx(0.549, abs=1e-3)
     assert found.high == 1.0
+
+
+@pytest.mark.parametrize(("halves", "n"), [(3, 100), (5, 60), (12, 300)])
+def test_halves_are_decided_nearly_as_well_as_by_their_count(halves: int, n: int) -> None:
+    """Scores of a half and one are pass or fail on another scale: Clopper and Pearson know them."""
+    x = np.ones(n)
+    x[:halves] = 0.5
+    found = single_mean(x, level=0.9, exact=True)
+    seen = stats.binomtest(halves, n)
+    bold, exact = (seen.proportion_ci(0.9, method).high for method in ("wilson", "exact"))
+    assert found.mean is not None and found.low is not None and found.high is not None
+    assert found.low <= 1 - bold / 2
+    assert found.mean - found.low < 1.5 * (found.mean - (1 - exact / 2))

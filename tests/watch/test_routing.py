@@ -330,7 +330,7 @@ def test_a_period_is_told_and_neither_its_divisors_nor_its_multiples(period: int
     days = [START.date() + dt.timedelta(days=n) for n in range(140)]
     series = np.random.default_rng(period).normal(size=(3, 140))
     series[0, 1::period] -= 3
-    found = find_patterns(series, None, calendars_of_days(days), level=0.02, permutations=199)
+    found = find_patterns(series, None, calendars_of_days(days), alpha=0.02, permutations=199)
     assert {(one.place, one.calendar.length) for one in found} == {(0, period)}
 
 

@@ -51,7 +51,7 @@ from aiops_lab.watch.routing.patterns import (
     period_days,
 )
 
-LEVEL = 0.02
+ALPHA = 0.02
 LEAST = 0.02
 """A pattern that moves a share by less is told, but nothing is to be done about it."""
 MARGIN = 0.1
@@ -131,7 +131,7 @@ def find_routing_shifts(
     decisions: Any, attributions: Any = None, model: Any = None, *, training: Any = None,
     fit: Callable[[Any], Any] | None = None, features: Sequence[str] | None = None,
     context: Sequence[str] = (), carriers: Sequence[str] | None = None,
-    periods: Sequence[int] | None = None, timezone: str = "UTC", level: float = LEVEL,
+    periods: Sequence[int] | None = None, timezone: str = "UTC", alpha: float = ALPHA,
     least: float = LEAST, margin: float = MARGIN, permutations: int = PERMUTATIONS, seed: int = 0,
 ) -> RoutingShifts:  # fmt: skip
     """Find the calendar in a model's decisions, and the inputs that carry it.
@@ -163,7 +163,7 @@ def find_routing_shifts(
         The verdict is only ok if a pattern of the longest one given would have been found.
     timezone
         In which days, weekdays and hours are meant, as ``Europe/Berlin``.
-    level
+    alpha
         The chance that anything is named where there is no calendar, all looks together.
     least, margin
         A pattern smaller than `least` is told and needs no action; the verdict is only ok if one of
@@ -193,7 +193,7 @@ def find_routing_shifts(
     >>> found.carriers.row(0, named=True)["feature"]
     'batch'
     """
-    _check(level, least, margin, permutations)
+    _check(alpha, least, margin, permutations)
     periods = _periods(periods)
     known = decisions_if_any(decisions, features=features, context=context, timezone=timezone)
     if isinstance(known, str):
@@ -205,7 +205,7 @@ def find_routing_shifts(
         days = daily_attributions(logged, known)
         if (said := additivity(logged, _scores(decisions), known.options)) is not None:
             told.append(said)
-    found, blind = _found(known, periods, level, permutations, seed)
+    found, blind = _found(known, periods, alpha, permutations, seed)
     patterns = _told(found, known)
     explained = Explained()
     large = _largest(found, least)
@@ -223,7 +223,7 @@ def find_routing_shifts(
     checks = pl.DataFrame(told, schema=CHECKS, orient="row")
     settings = {
         "options": list(known.options), "features": list(known.features), "timezone": timezone,
-        "level": level, "least": least, "margin": margin, "permutations": permutations,
+        "alpha": alpha, "least": least, "margin": margin, "permutations": permutations,
         "periods": periods, "seed": seed, "visible": blind,
         "days": len(known.days), "decisions": known.rows.height,
     }  # fmt: skip
@@ -250,13 +250,13 @@ def _largest(found: Sequence[Pattern], least: float) -> list[Pattern]:
     return [one for one in large if first[one.calendar.name, one.cell] is one][:EXPLAINED]
 
 
-def _check(level: float, least: float, margin: float, permutations: int) -> None:
+def _check(alpha: float, least: float, margin: float, permutations: int) -> None:
     for name, value, low, high in (
-        ("level", level, 0, 0.5), ("least", least, 0, 1), ("margin", margin, 0, 1),
+        ("alpha", alpha, 0, 0.5), ("least", least, 0, 1), ("margin", margin, 0, 1),
         ("permutations", permutations, 99, 1_000_000),
     ):  # fmt: skip
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high or (value <= 0 and name == "level"):
+        if not number or not low <= value <= high or (value <= 0 and name == "alpha"):
             raise BadSettings(f"{name} is a number between {low} and {high}, not {value!r}")
 
 
@@ -284,7 +284,7 @@ def _scores(decisions: Any) -> pl.DataFrame:
 
 
 def _found(
-    known: Decisions, periods: Sequence[int] | None, level: float, permutations: int, seed: int
+    known: Decisions, periods: Sequence[int] | None, alpha: float, permutations: int, seed: int
 ) -> tuple[list[Pattern], float | None]:
     """The patterns, the largest first, and the least effect that would have been found.
 
@@ -297,7 +297,7 @@ def _found(
     calendars = calendars_of_days(known.days, periods)
     hours = calendars_of_hours(len(known.days)) if periods is None else []
     families = 2 if hours else 1
-    same = {"level": level, "permutations": permutations, "seed": seed, "families": families}
+    same = {"alpha": alpha, "permutations": permutations, "seed": seed, "families": families}
     found = find_patterns(shares.values, shares.n, calendars, **same)
     if hours:
         fine = hourly_shares(known)
@@ -309,7 +309,7 @@ def _found(
         return order, None
     # what the share of such a day has to lie apart by, in the noisiest of the options
     moved = detrended(shares.values, each.window)
-    limit = np.quantile(chance(moved, each, permutations, seed), 1 - level / families)
+    limit = np.quantile(chance(moved, each, permutations, seed), 1 - alpha / families)
     repetitions = len(known.days) / judged
     visible = (limit + 1.3) * np.nanstd(moved, axis=1).max() / np.sqrt(repetitions)
     return order, float(visible)

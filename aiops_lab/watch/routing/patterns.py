@@ -105,7 +105,7 @@ def period_days(calendar: Calendar) -> float:
 
 
 def find_patterns(
-    values: Floats, n: Integers | None, calendars: Sequence[Calendar], *, level: float,
+    values: Floats, n: Integers | None, calendars: Sequence[Calendar], *, alpha: float,
     permutations: int = PERMUTATIONS, seed: int = 0, families: int = 1,
 ) -> list[Pattern]:  # fmt: skip
     """The patterns of some series in some calendars, with one error rate for all of them.
@@ -116,7 +116,7 @@ def find_patterns(
         Shape (series, times); NaN where nothing was seen.
     n
         Decisions behind each time, where the values are shares: a share of few says less.
-    level
+    alpha
         The chance that anything is named where there is no calendar.
     families
         How many such searches share the error rate.
@@ -133,7 +133,7 @@ def find_patterns(
     for place in range(len(values)):
         own, left = values[[place]].copy(), list(calendars)
         for _ in range(MOST):
-            best = _clearest(own, scale[[place]], left, largest, level / families)
+            best = _clearest(own, scale[[place]], left, largest, alpha / families)
             if best is None:
                 break
             cells, each, p_values = best
@@ -157,14 +157,14 @@ def _scale(values: Floats, n: Integers | None) -> Floats:
 
 
 def _clearest(
-    own: Floats, scale: Floats, calendars: Sequence[Calendar], largest: Floats, level: float
+    own: Floats, scale: Floats, calendars: Sequence[Calendar], largest: Floats, alpha: float
 ) -> tuple[list[int], Calendar, list[float]] | None:
     """The calendar that tells most of one series, and its cells; None where chance would do."""
     told: list[tuple[float, Calendar, Floats]] = []
     for each in calendars:
         fold = folded(detrended(own, each.window) / scale, each)
         clear = float(np.nanmax(np.abs(fold.t)))
-        if _p(clear, largest) <= level:
+        if _p(clear, largest) <= alpha:
             told.append((clear, each, fold.t[0]))
     if not told:
         return None
@@ -177,7 +177,7 @@ def _clearest(
     for _ in range(MOST):
         cell = int(np.nanargmax(np.abs(t)))
         p_value = _p(abs(t[cell]), largest)
-        if p_value > level:
+        if p_value > alpha:
             break
         cells.append(cell)
         p_values.append(p_value)
