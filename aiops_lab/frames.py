@@ -78,7 +78,7 @@ def evals(data: Any, *names: str) -> Evals:
         table the names are run_ids.
     *names
         Names as `Lab.find_run` knows them; ``latest~1`` and ``@tag`` are looked up within the task
-        of the last name.
+        of the last name. Before the first run of a task is that run itself.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
     last = lab.find_run(names[-1])
     runs = lab.runs()
     task = runs.filter(pl.col("run_id") == last)["task"].item()
-    ids = [*(lab.find_run(name, task) for name in names[:-1]), last]
+    ids = [*(_of_task(lab, name, task, last) for name in names[:-1]), last]
     asked = pl.col("run_id").is_in(ids)
     return Evals(
         run_ids=ids,
@@ -129,6 +129,15 @@ def _from_lab(lab: Any, names: tuple[str, ...]) -> Evals:
         origin={"lab": lab.path.name, "lab_version": lab.version},
         unread=_unread(lab, runs.filter(asked)),
     )
+
+
+def _of_task(lab: Any, name: str, task: str, last: str) -> str:
+    try:
+        return lab.find_run(name, task)
+    except UnknownRun:
+        if name.startswith("latest~"):
+            return last
+        raise
 
 
 def _unread(lab: Any, runs: pl.DataFrame) -> tuple[str, ...]:

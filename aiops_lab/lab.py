@@ -101,6 +101,10 @@ class Lab:
         """A canonical table."""
         return self.scan(name).collect()
 
+    def holds(self, name: str) -> bool:
+        """Whether a canonical table has any row."""
+        return self.scan(name).head(1).collect().height > 0
+
     def relation(self, name: str, engine: str | None = None, session: Any = None) -> Any:
         """A canonical table as a frame of Polars, DuckDB or Spark, read when used.
 
@@ -344,7 +348,7 @@ class Lab:
         """
         wanted = self.settings.redact.on
         if wanted is None:
-            wanted = any(self.scan(name).head(1).collect().height for name in TRAFFIC)
+            wanted = any(map(self.holds, TRAFFIC))
         if not wanted:
             return None
         if given := os.environ.get("AIOPS_LAB_REDACTION_KEY"):

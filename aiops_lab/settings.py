@@ -61,6 +61,11 @@ TEMPLATE = """\
 # keep = 30                                # pages, or "90 days"
 # tell = ["$TEAM_CHANNEL"]                 # Apprise addresses: when it gets worse, when it recovers
 
+# Documents that ship_chunking_retrieval divides and searches; paths begin in this folder.
+# [retrieval]
+# corpus = "documents"                     # a folder or a table; "demo:handbook", "python:topics"
+# questions = "questions.jsonl"            # else those that were ingested
+
 # Attributes of spans that tell what a request was about, where they have names of their own.
 # [traffic]
 # slice = "my.feature"
@@ -158,6 +163,10 @@ metric = "latency_s"
 good = "<= 4"
 target = "98 %"
 window = "1M calendar"
+
+# The documents that the demo divides and searches.
+[retrieval]
+corpus = "demo:handbook"
 
 # What the demo's traffic is held against.
 [guard]
@@ -417,6 +426,13 @@ class Guard(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError(f"prevalence is a share between 0 and 1, not {self.prevalence:g}")
 
 
+class Documents(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The documents of retrieval experiments, and questions about them."""
+
+    corpus: str = ""
+    questions: str = ""
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether secrets and personal data are replaced; None: where the lab holds traffic."""
 
@@ -433,6 +449,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reports: list[ReportRule] = []
     slo: list[Slo] = []
     budget_policy: BudgetPolicy | None = None
+    retrieval: Documents = Documents()
     traffic: Traffic = Traffic()
     guard: Guard = Guard()
     redact: Redact = Redact()
@@ -490,6 +507,7 @@ def _with_nearest(message: str) -> str:
     struct = Price if ".prices" in place else struct
     struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
     struct = Traffic if ".traffic" in place else struct
+    struct = Documents if ".retrieval" in place else struct
     struct = BudgetPolicy if ".budget_policy" in place else struct
     if ".guard" in place:
         struct = Detector if ".detectors" in place else Canaries if ".canaries" in place else Guard

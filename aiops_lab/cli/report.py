@@ -135,9 +135,14 @@ def _run_named(
     from aiops_lab.reports.run import Request, notebook_named, reports_of, run_reports
 
     paths, problems = [notebook_named(name, lab) for name in names], list[str]()
+    lacking = dict[Path, list[str]]()
     if not paths:
-        paths, problems = reports_of(lab)
-    given = _read_parameters(paths, pairs)
+        paths, problems, lacking = reports_of(lab)
+    given = _read_parameters([*paths, *lacking], pairs)[: len(paths)]
+    if lacking:
+        rest = [f"{path.stem} ({' or '.join(needs)})" for path, needs in lacking.items()]
+        told = f"left out, as the lab does not hold what they are about: {', '.join(rest)}"
+        print(printable(f"aiops-lab: {told}; what is named is run"), file=sys.stderr)
     requests = [Request(path, each, keep=keep) for path, each in zip(paths, given, strict=True)]
     with bars([path.stem for path in paths]) as shown:
         return run_reports(requests, lab, out, **limits, progress=shown), problems

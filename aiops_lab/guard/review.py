@@ -129,6 +129,8 @@ def _verdict(rows: pl.DataFrame, tried: pl.DataFrame) -> Verdict:
         seen = len(ranked) - unknown
         show = "shows" if seen == 1 else "show"
         headline = f"Cannot tell of {unknown} of the ten risks; {seen} {show} nothing. "
+        if not seen:
+            headline = "These logs tell of none of the ten risks. "
         return Verdict("inconclusive", f"{headline}{worst['risk']}: {told}.", evidence,
                        worst["answered"])  # fmt: skip
     also = f" Also {listing(same)}." if same else ""

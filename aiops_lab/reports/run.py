@@ -24,8 +24,9 @@ from aiops_lab.reports.execute import Cells, execute, stop_all, warm_up
 from aiops_lab.reports.page import executed_verdict, prepare, render
 from aiops_lab.reports.parameters import checked, declared, parameters_of, read_notebook
 from aiops_lab.reports.site import KEEP, Kept, Place, publish
-from aiops_lab.settings import REPORT_NAME
+from aiops_lab.settings import REPORT_NAME, Settings
 from aiops_lab.shipped import shipped
+from aiops_lab.tables import SCHEMAS
 from aiops_lab.verdict import Verdict
 
 TIME_LIMIT = 1800
@@ -107,23 +108,39 @@ def notebooks_of(lab: Lab) -> list[Path]:
     return list({path.stem: path for path in [*shipped_notebooks(), *sorted(own)]}.values())
 
 
-def reports_of(lab: Lab) -> tuple[list[Path], list[str]]:
-    """The notebooks of a lab that are reports, and what is wrong with those that might be.
+def reports_of(lab: Lab) -> tuple[list[Path], list[str], dict[Path, list[str]]]:
+    """The notebooks of a lab that are reports; what is wrong with those that might be; what others
+    need that the lab does not hold, any of it: tables, or settings of ``lab.toml``.
 
     Notebooks made to explore with say so in their metadata; scratch ones declare no parameters.
     """
     found: list[Path] = []
     problems: list[str] = []
+    lacking: dict[Path, list[str]] = {}
     for path in notebooks_of(lab):
         try:
             notebook = read_notebook(path)
             told = notebook.metadata.get("aiops_lab", {})
-            if declared(notebook) and told.get("report", True):
-                parameters_of(notebook)
+            if not (declared(notebook) and told.get("report", True)):
+                continue
+            parameters_of(notebook)
+            needs = told.get("needs", [])
+            if needs and not any(_has(lab, need) for need in needs):
+                lacking[path] = needs
+            else:
                 found.append(path)
         except BadSettings as error:
             problems.append(f"{path.name}: {error}")
-    return found, problems
+    return found, problems, lacking
+
+
+def _has(lab: Lab, need: str) -> bool:
+    """Whether a lab holds rows of a table, or says something other than by default."""
+    if need in SCHEMAS:
+        return lab.holds(need)
+    if need in Settings.__struct_fields__:
+        return getattr(lab.settings, need) != getattr(Settings(), need)
+    raise BadSettings(f"it needs {need!r}, which is no table and no setting of lab.toml")
 
 
 def shipped_notebooks() -> list[Path]:

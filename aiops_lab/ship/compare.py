@@ -194,9 +194,9 @@ def compare_runs(
         raise BadSettings("baseline is the name of one run, candidate that of one or several")
     data = evals(lab, baseline, *candidates)
     base_run, *cand_runs = data.run_ids
-    if len({*data.run_ids}) < len(data.run_ids):
-        twice = next(run for run in data.run_ids if data.run_ids.count(run) > 1)
-        raise BadSettings(f"baseline and candidate are the same run, {twice}")
+    for name, run in zip(candidates, cand_runs, strict=True):
+        if name == baseline or cand_runs.count(run) > 1 or (run == base_run and cand_runs[1:]):
+            raise BadSettings(f"baseline and candidate are the same run, {run}")
     data = data.coded()
     samples = measured(questions(data.samples, cluster))
     scores = _chosen(data.scores, metrics)

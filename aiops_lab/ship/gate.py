@@ -167,7 +167,7 @@ def release_gate(
     asked = rules_of(given, data.better)
     whole: Comparison | None
     try:
-        whole = compare_runs(data, baseline=base_run, candidate=cand_run, cluster=given.cluster)
+        whole = compare_runs(data, baseline=baseline, candidate=candidate, cluster=given.cluster)
         checks = whole.preflight.drop("candidate_run")
     except NotComputable:
         whole, checks = None, preflight(data, base_run, cand_run)

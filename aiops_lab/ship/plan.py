@@ -99,8 +99,10 @@ def plan_gate(
     given = read_policy(policy, settings)
     names = [baseline] if candidate is None else [baseline, candidate]
     whole = evals(lab, *names)
-    if len({*whole.run_ids}) < len(whole.run_ids):
+    if candidate == baseline:
         raise BadSettings(f"baseline and candidate are the same run, {whole.run_ids[0]}")
+    if candidate is not None and len({*whole.run_ids}) == 1:  # there is no other run yet
+        whole, candidate = whole.only(whole.run_ids[0]), None
     data, variation = _two_runs(whole, seed)
     asked = rules_of(given, data.better)
     sides = sides_of(data, asked, given.cluster)

@@ -33,6 +33,9 @@ SCHEMA = {"check": pl.String, "status": pl.String, "detail": pl.String}
 
 def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
     """A row a check: check, status (ok, warn or inconclusive), detail."""
+    if baseline == candidate:
+        told = f"both are {baseline}; ingest another run of its questions, or name another baseline"
+        return pl.DataFrame([("two runs", "inconclusive", told)], schema=SCHEMA, orient="row")
     rows = [
         _matched(data, baseline, candidate),
         _task(data),

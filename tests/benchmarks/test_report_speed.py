@@ -34,7 +34,7 @@ def test_report_speed(demo: Lab, tmp_path: Path) -> None:
     )
     table.columns("notebooks", "papermill + nbconvert", "aiops-lab report", "times faster")
     environment = {**os.environ, "AIOPS_LAB": str(demo.path), "JUPYTER_PREFER_ENV_PATH": "1"}
-    today, _ = reports_of(demo)
+    today = reports_of(demo)[0]
     eight = tmp_path / "eight"
     eight.mkdir()
     for i in range(8):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import polars as pl
 import pytest
 
-from aiops_lab import Lab, LabError
+from aiops_lab import Lab, LabError, open_lab
 from aiops_lab.errors import BadSettings
 from aiops_lab.reports.run import (
     Request,
@@ -91,13 +92,35 @@ def test_scratch_is_no_report_and_a_broken_file_is_told(lab: Lab, own: Path) -> 
     scratch = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
     nbformat.write(scratch, folder / "scratch.ipynb")
     (folder / "broken.ipynb").write_text("{")
-    found, problems = reports_of(lab)
+    found, problems, _ = reports_of(lab)
     names = [path.stem for path in found]
     assert "mine" in names
     assert not {"scratch", "broken"} & {*names}
     assert not [name for name in names if name.startswith("explore_")]
     assert len(problems) == 1
     assert "broken.ipynb" in problems[0]
+
+
+def test_what_a_lab_holds_nothing_of_is_left_out(tmp_path: Path, own: Path) -> None:
+    home = open_lab(tmp_path / "home")
+    (home.path / "notebooks").mkdir()
+    notebook = nbformat.read(own, as_version=4)
+    for name, needs in (("mine", ["changes"]), ("odd", ["weather"])):
+        notebook.metadata["aiops_lab"] = {"needs": needs}
+        nbformat.write(notebook, home.path / "notebooks" / f"{name}.ipynb")
+    found, problems, lacking = reports_of(home)
+    assert [path.stem for path in found] == ["guard_security"]
+    assert problems == [
+        "odd.ipynb: it needs 'weather', which is no table and no setting of lab.toml"
+    ]
+    assert {path.stem: needs for path, needs in lacking.items()}["mine"] == ["changes"]
+    run = pl.DataFrame({"run_id": ["a"], "sample_id": ["1"], "metric": ["m"], "value": [1.0]})
+    (tmp_path / "changes.csv").write_text("at,artefact,to_version\n2026-05-12T10:00,prompt,2\n")
+    home.ingest(run, tmp_path / "changes.csv")
+    (home.path / "lab.toml").write_text('[retrieval]\ncorpus = "demo:handbook"\n', "utf-8")
+    names = [path.stem for path in reports_of(home)[0]]
+    assert {"mine", "ship_compare_runs", "ship_release_gate", "ship_chunking_retrieval"} < {*names}
+    assert "watch_behaviour" not in names
 
 
 def test_two_reports_of_one_name_are_refused(lab: Lab, own: Path, tmp_path: Path) -> None:

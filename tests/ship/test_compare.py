@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from aiops_lab import Lab, LabError, compare_runs
+from aiops_lab import Lab, LabError, compare_runs, plan_gate, release_gate
 from aiops_lab.errors import BadSettings, NotComputable, UnknownRun
 from tests.conftest import table_of, write_eval
 
@@ -168,6 +168,23 @@ def test_an_unfinished_run_and_its_errors_are_said(lab: Lab, tmp_path: Path) -> 
     told = dict(checks.select("check", "status").iter_rows())
     assert told["both finished"] == "warn"
     assert told["same questions"] == "warn"
+
+
+def test_a_first_run_has_nothing_to_be_compared_with(lab: Lab, tmp_path: Path) -> None:
+    """The first night of a schedule, and the first log of a new user: no error, and no pass."""
+    lab.ingest(write_eval(tmp_path / "a.eval", "a"))
+    rule = {"gate": {"metrics": {"match": {"margin": 0.1}}}}
+    for baseline in ("latest~1", "a"):
+        found = compare_runs(lab, baseline=baseline, candidate="latest")
+        assert found.verdict.status == "inconclusive"
+        assert "ingest another run" in found.verdict.headline
+        gate = release_gate(lab, baseline=baseline, candidate="latest", policy=rule)
+        assert gate.verdict.status == "inconclusive"
+        assert {*gate.rules["status"]} <= {"inconclusive"}
+        plan = plan_gate(lab, baseline=baseline, candidate="latest", policy=rule)
+        assert plan.settings["candidate"] is None
+    with pytest.raises(BadSettings, match="the same run"):
+        compare_runs(lab, baseline="a", candidate=["a", "latest"])
 
 
 def test_cost_comes_from_the_prices_where_the_log_has_none(lab: Lab, tmp_path: Path) -> None:

@@ -17,8 +17,13 @@ from aiops_lab.ship.retrieval.chunkers import named_chunkers
 from aiops_lab.ship.retrieval.configurations import USUAL
 from aiops_lab.ship.retrieval.coverage import MOST, Mode
 from aiops_lab.ship.retrieval.inputs import own_questions, read_corpus, read_questions
-from aiops_lab.ship.retrieval.logged import logged_hits
-from aiops_lab.ship.retrieval.score import Retrieval, assemble, check_settings
+from aiops_lab.ship.retrieval.logged import documents_of, logged_hits
+from aiops_lab.ship.retrieval.score import (
+    Retrieval,
+    assemble,
+    check_settings,
+    score_retrieval,
+)
 from aiops_lab.ship.retrieval.sweep import LEXICAL, Callables, Progress, Sweep
 
 CHUNKERS = ("characters-400", "characters-800", "characters-1600", "markdown-800")
@@ -49,9 +54,12 @@ def run_retrieval(
     Parameters
     ----------
     corpus
-        A folder of text or Markdown, a table of doc_id and text, or a mapping of ids to texts.
+        A folder of text or Markdown, a table of doc_id and text, or a mapping of ids to texts. "":
+        what ``[retrieval]`` of the lab's ``lab.toml`` names (the lab is `logged`); of a lab that
+        only holds questions, what was retrieved for them is scored and nothing is swept; else the
+        demo's.
     questions
-        question_id, text and gold; see `score_retrieval`.
+        question_id, text and gold; see `score_retrieval`. "": those of the lab, or the demo's.
     chunkers
         ``characters-800``, ``markdown-800-200`` (size and overlap), ``tokens-200``,
         ``windows-800``; any callable that takes a text and gives (start, end) pairs or the chunks'
@@ -102,6 +110,12 @@ def run_retrieval(
     embedders, rerankers = _callables("embedders", embedders), _callables("rerankers", rerankers)
     if count_tokens is not None and not callable(count_tokens):
         raise BadSettings("count_tokens is a callable: a text to its number of tokens")
+    corpus, questions = documents_of(logged, corpus, questions)
+    if corpus is None:
+        return score_retrieval(
+            questions, logged.table("chunks"), logged.table("hits"), mode=mode, k=k,
+            context=context, baseline=baseline, cluster=cluster, level=level,
+        )  # fmt: skip
     texts = read_corpus(corpus)
     asked = read_questions(own_questions(corpus, questions), texts)
     splits = named_chunkers(chunkers)
@@ -114,18 +128,13 @@ def run_retrieval(
         )  # fmt: skip
         parts = [sweep.chunker(name, split) for name, split in splits.items()]
     theirs, came, doubts = logged_hits(logged, texts, asked, count_tokens)
-    others = pl.DataFrame({"experiment_id": theirs["experiment_id"].unique(maintain_order=True)})
-    described = pl.concat([*(part.described for part in parts), others], how="diagonal")
-    names = described["experiment_id"]
-    if (twice := names.filter(names.is_duplicated())).len():
-        raise BadSettings(f"two experiments are called {twice[0]!r}; rename one of them")
     return assemble(
         asked,
         pl.concat([*(part.chunks for part in parts), theirs], how="diagonal"),
         pl.concat([*(part.hits for part in parts), came]),
         mode=mode, k=k, context=context, corpus=texts, baseline=baseline, cluster=cluster,
         level=level,
-        described=described,
+        described=_described([part.described for part in parts], theirs),
         depths={name: part.depth for part in parts for name in part.described["experiment_id"]},
         told=[*(check for part in parts for check in part.checks), *doubts],
         settings={
@@ -136,6 +145,16 @@ def run_retrieval(
             "corpus": digest_of(part for pair in texts.texts() for part in pair),
         },
     )  # fmt: skip
+
+
+def _described(ours: list[pl.DataFrame], theirs: pl.DataFrame) -> pl.DataFrame:
+    """A row an experiment, of the sweep and of what was logged."""
+    others = pl.DataFrame({"experiment_id": theirs["experiment_id"].unique(maintain_order=True)})
+    described = pl.concat([*ours, others], how="diagonal")
+    names = described["experiment_id"]
+    if (twice := names.filter(names.is_duplicated())).len():
+        raise BadSettings(f"two experiments are called {twice[0]!r}; rename one of them")
+    return described
 
 
 def _callables(what: str, given: Any) -> dict[str, Callable[..., Any]]:

@@ -37,6 +37,8 @@ GOLD = {
 }
 DEMO = ""
 """Stands for the handbook of a ferry line that comes with the library, and its questions."""
+HANDBOOK = "demo:handbook"
+"""The same, where "" would be a lab's own."""
 PYTHON = "python:topics"
 """Stands for the documentation that Python itself carries, and questions about it."""
 LONGEST = 4_000

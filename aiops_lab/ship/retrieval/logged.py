@@ -9,9 +9,45 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.checks import Check
-from aiops_lab.ship.retrieval.inputs import Corpus, Questions, outside
+from aiops_lab.ship.retrieval.inputs import DEMO, HANDBOOK, PYTHON, Corpus, Questions, outside
 from aiops_lab.sources.retrieval import read_chunks, read_hits, read_table
 from aiops_lab.tables import empty
+
+
+def documents_of(source: Any, corpus: Any, questions: Any) -> tuple[Any, Any]:
+    """The documents and questions that are meant: where "" is given, a lab's own.
+
+    A lab names documents and questions in ``[retrieval]`` of ``lab.toml``, else it holds questions
+    that were ingested. Its documents are None where it knows those of its logged hits alone; of
+    other sources, and of a lab that knows none, "" stays what it is, the demo.
+
+    Raises
+    ------
+    BadSettings
+        A lab holds questions alone.
+    """
+    if callable(getattr(source, "table", None)):
+        told, here = source.settings.retrieval, source.path
+        if _none(corpus) and told.corpus:
+            corpus = told.corpus if _shipped(told.corpus) else here / told.corpus
+            questions = here / told.questions if _none(questions) and told.questions else questions
+        asked: pl.DataFrame = source.table("questions")
+        if _none(questions) and asked.height and not _shipped(corpus):
+            if _none(corpus) and not source.holds("hits"):
+                raise BadSettings(
+                    "this lab holds questions, but neither documents nor hits: name the documents, "
+                    "-p corpus FOLDER, or in [retrieval] of lab.toml"
+                )
+            corpus, questions = None if _none(corpus) else corpus, asked
+    return (DEMO if _shipped(corpus) and corpus == HANDBOOK else corpus), questions
+
+
+def _none(given: Any) -> bool:
+    return isinstance(given, str) and given == DEMO
+
+
+def _shipped(corpus: Any) -> bool:
+    return isinstance(corpus, str) and corpus in (HANDBOOK, PYTHON)
 
 
 def logged_hits(
