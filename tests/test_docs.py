@@ -259,6 +259,13 @@ def test_a_report_of_ones_own_as_the_page_says(demo: Lab, tmp_path: Path) -> Non
     assert pl.read_csv(tmp_path / "slow" / "questions.csv").equals(kept)
 
 
+@pytest.mark.parametrize("name", ["explore.md", "gate.md", "slices.md", "triage.md"])
+def test_the_python_of_pages_without_a_lab_runs(name: str) -> None:
+    names: dict[str, Any] = {}
+    for source in blocks(PAGES[name], "python"):
+        exec(compile(source, name, "exec"), names)
+
+
 def test_the_python_of_the_retrieval_page_runs() -> None:
     names: dict[str, Any] = {}
     for source in re.findall(r"```python\n(.*?)```", PAGES["retrieval.md"], re.DOTALL):
