@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 .PHONY: help report test lab check test-slow proof reference lock logs clean
 
 help:
-	@echo "make report     run every notebook on the demo lab; pages in reports/"
+	@echo "make report     make every report of the demo lab; pages in reports/"
 	@echo "make lab        open JupyterLab on the demo lab"
 	@echo "make test       the fast tests"
 	@echo "make check      lint, types, import rules"
