@@ -4,15 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help report test lab check test-slow proof lock logs clean
+.PHONY: help report test lab check test-slow proof reference lock logs clean
 
 help:
-	@echo "make report     run every notebook on the demo lab; pages in reports/"
+	@echo "make report     make every report of the demo lab; pages in reports/"
 	@echo "make lab        open JupyterLab on the demo lab"
 	@echo "make test       the fast tests"
 	@echo "make check      lint, types, import rules"
 	@echo "make test-slow  browser, crash, fuzz and simulation tests (needs Chromium)"
 	@echo "make proof      benchmarks and full tables, written to docs/proof/"
+	@echo "make reference  every public name out of its docstring; pages in reports/reference/"
 	@echo "make lock       choose versions anew (needs uv)"
 
 $(READY): requirements.lock pyproject.toml
@@ -45,6 +46,9 @@ test-slow: $(READY)
 proof: $(READY)
 	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target tests/respond
 	$(BIN)/python -m pytest -m proof -s
+
+reference: $(READY)
+	$(BIN)/python docs/reference.py reports/reference
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

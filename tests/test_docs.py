@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import re
 import shlex
 import shutil
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ import polars as pl
 import pytest
 import typer
 import yaml
+from cronsim import CronSim
 
-from aiops_lab import Lab
+import aiops_lab
+from aiops_lab import Lab, open_lab, widgets
 from aiops_lab.charts.theme import MIME as CHART
 from aiops_lab.cli import _joined, app
 from aiops_lab.reports.page import executed_verdict
@@ -29,7 +34,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = {
     path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
 }
+PAGES_AND_RULES = PAGES | {"CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text("utf-8")}
 OWN = PAGES["your-own.md"]
+LANGUAGES = {"python", "toml", "yaml", "crontab", "ini", "sh", "text"}
+"""What blocks are in, each checked below: `sh` as commands are, `text` is for reading."""
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -98,11 +106,112 @@ def test_code_compiles(text: str) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("text", every("crontab"))
+def test_crontabs_parse(text: str) -> None:
+    for line in text.splitlines():
+        if not re.match(r"\w+=", line):
+            *when, command = line.split(maxsplit=5)
+            assert next(CronSim(" ".join(when), datetime(2026, 5, 1, tzinfo=UTC)))
+            assert "aiops-lab" in command and "%" not in command
+
+
+@pytest.mark.parametrize("text", every("ini"))
+def test_units_parse(text: str) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read_string(text)
+    assert {"Unit"} < set(unit.sections()) <= {"Unit", "Service", "Timer", "Install"}
+
+
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    for page in PAGES_AND_RULES.values():
+        assert {*re.findall(r"^ *```(\w+)$", page, re.MULTILINE)} <= LANGUAGES
+        assert page.count("```") == 2 * len(re.findall(r"^ *```\w+$", page, re.MULTILINE))
+
+
+def slugs(page: str) -> set[str]:
+    """The addresses of a page's headings, as a forge makes them."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("name", PAGES_AND_RULES)
 def test_links_lead_somewhere(name: str) -> None:
-    folder = ROOT if name == "README.md" else ROOT / "docs"
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[name]):
+    folder = ROOT / "docs" if (ROOT / "docs" / name).exists() else ROOT
+    for target, heading in re.findall(r"\]\(([^)#]+)#?([^)]*)\)", PAGES_AND_RULES[name]):
         assert (folder / target).exists(), target
+        assert not heading or heading in slugs((folder / target).read_text("utf-8")), heading
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    told = set(re.findall(r"\]\(docs/([\w.-]+\.md)", PAGES["README.md"]))
+    assert told == PAGES.keys() - {"README.md"}
+
+
+def test_every_name_in_the_docs_is_in_the_code() -> None:
+    """A name in code with an underscore in it: a function, a column, a key of settings."""
+    places = ("aiops_lab/**/*.py", "tests/**/*.py", "notebooks/*.ipynb", "data/**/*.py")
+    code = {
+        word
+        for place in places
+        for path in ROOT.glob(place)
+        for word in re.findall(r"\w+", path.read_text("utf-8"))
+    }
+    for name, page in PAGES_AND_RULES.items():
+        prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+        told = {*re.findall(r"`(\w*[a-z]_[a-z]\w*)(?:\([^`]*\))?`", prose)}
+        assert told <= code, f"{name}: {told - code}"
+
+
+TABLES: dict[str, list[Any]] = {
+    "ragas": [
+        {"user_input": "q", "response": "a", "reference": "r", "faithfulness": 1,
+         "context_recall": 0}
+    ],
+    "deepeval": [
+        {"testCases": [
+            {"name": "q", "input": "q", "actualOutput": "a", "expectedOutput": "r",
+             "metricsData": [
+                 {"name": "m", "score": 0.9, "success": True, "reason": "so"},
+                 {"name": "n", "score": 0.1, "success": False, "reason": "not so"},
+             ]}
+        ]}
+    ],
+    "evals": [
+        {"run_id": "r", "sample_id": "q", "type": "sampling", "data": {"sampled": ["a"]}},
+        {"run_id": "r", "sample_id": "q", "type": "match", "data": {"correct": True}},
+        {"run_id": "r", "sample_id": "p", "type": "match", "data": {"correct": False}},
+    ],
+}  # fmt: skip
+"""Two scores each, as the tools write them."""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    list(zip(TABLES, blocks(PAGES["sources.md"], "toml"), strict=True)),
+    ids=list(TABLES),
+)
+def test_tables_with_other_names_are_read_as_the_page_says(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{name}.jsonl"
+    path.write_text("\n".join(map(json.dumps, TABLES[name])))
+    lab = open_lab(tmp_path / "lab")
+    done = lab.ingest(path, columns=tomllib.loads(text)["columns"])
+    assert not done.quarantined.height and lab.scores()["value"].count() == 2
+
+
+@pytest.mark.slow
+def test_the_reference_has_every_public_name_and_loads_nothing_from_outside(tmp_path: Path) -> None:
+    pytest.importorskip("pdoc", reason="the development group brings it")
+    subprocess.run([sys.executable, "docs/reference.py", tmp_path], cwd=ROOT, check=True)
+    for module in (aiops_lab, widgets):
+        page = (tmp_path / f"{module.__name__.replace('.', '/')}.html").read_text("utf-8")
+        assert not [name for name in module.__all__ if f'id="{name}"' not in page]
+    assert (tmp_path / "aiops_lab" / "stats" / "paired.html").exists()
+    for path in tmp_path.rglob("*.html"):
+        address = r"""["']?(?:https?:)?//"""
+        loaded = rf"<(?:script|img|iframe|link)\b[^>]*(?:src|href)={address}|url\({address}"
+        assert not re.search(loaded, path.read_text("utf-8")), path.name
 
 
 def test_a_report_of_ones_own_is_under_forty_lines() -> None:
@@ -148,6 +257,13 @@ def test_a_report_of_ones_own_as_the_page_says(demo: Lab, tmp_path: Path) -> Non
     kept = pl.read_parquet(tmp_path / "slow" / "questions.parquet")
     assert kept.height == 120
     assert pl.read_csv(tmp_path / "slow" / "questions.csv").equals(kept)
+
+
+@pytest.mark.parametrize("name", ["explore.md", "gate.md", "slices.md", "triage.md"])
+def test_the_python_of_pages_without_a_lab_runs(name: str) -> None:
+    names: dict[str, Any] = {}
+    for source in blocks(PAGES[name], "python"):
+        exec(compile(source, name, "exec"), names)
 
 
 def test_the_python_of_the_retrieval_page_runs() -> None:

@@ -15,9 +15,12 @@ Moved = Literal["better", "no clear change", "worse"]
 def moved(row: Mapping[str, Any]) -> Moved:
     """Which way a row of a comparison clearly moved.
 
-    Where every question moved alike there is no p-value; then the exact bound decides.
+    Where every question moved alike there is no p-value; then the exact bound decides. Too few
+    clusters or questions to honour decide nothing.
     """
-    if row["p_adjusted"] is not None:
+    if not row.get("trusted", True):
+        clear = False
+    elif row["p_adjusted"] is not None:
         clear = row["p_adjusted"] < CLEAR
     else:
         clear = row["low"] is not None and row["low"] * row["high"] > 0

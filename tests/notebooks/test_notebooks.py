@@ -30,6 +30,9 @@ FOUND = {
     "watch_behaviour": "warn",
     "ship_compare_runs": "warn",
     "ship_release_gate": "ok",
+    "tutorial_explore": "warn",
+    "tutorial_gate": "ok",
+    "tutorial_schedule": "warn",
 }
 """What each says of the demo lab."""
 AGAIN = "ship_compare_runs"

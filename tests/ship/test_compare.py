@@ -316,6 +316,21 @@ def test_as_many_won_as_lost_is_not_told_as_all_alike() -> None:
     assert verdict.next_step.startswith("With 30 questions only changes from about")
 
 
+@pytest.mark.parametrize("margin", [None, 0.05])
+def test_too_few_clusters_decide_nothing(margin: float | None) -> None:
+    rows = [
+        {"run_id": run, "sample_id": n, "value": value, "doc": f"d{n % 4}"}
+        for n in range(80)
+        for run, value in (("a", n / 200), ("b", n / 200 + 0.1 + n % 7 / 100))
+    ]
+    found = compare_runs(
+        pl.DataFrame(rows), baseline="a", candidate="b", cluster="doc", margin=margin
+    )
+    assert found.metrics["method"][0].endswith("4 clusters are too few to honour")
+    assert found.metrics["moved"].to_list() == ["no clear change"]
+    assert found.verdict.status == "inconclusive"
+
+
 def test_a_question_without_a_cluster_is_one_of_its_own() -> None:
     rows = [
         {"run_id": run, "sample_id": str(i), "value": float(v), "doc": None if i == 7 else i // 10}
