@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import aiops_lab
-from aiops_lab.settings import MetricRule
+from aiops_lab.settings import MetricRule, ReportRule
 from aiops_lab.shipped import shipped
 
 ROOT = Path(aiops_lab.__file__).parent
@@ -97,9 +97,9 @@ NOTEBOOKS_ALONE = {
 """Parameters of notebooks that are settings of no function by that name, and why."""
 
 
-def test_notebooks_call_a_setting_as_functions_and_the_policy_do() -> None:
+def test_notebooks_call_a_setting_as_functions_and_lab_toml_do() -> None:
     known = {key for settings in settings_of_functions().values() for key in settings}
-    known |= {*MetricRule.__struct_fields__}
+    known |= {*MetricRule.__struct_fields__, *ReportRule.__struct_fields__}
     for path in sorted(shipped("notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text("utf-8"))["cells"]
         given = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
