@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from aiops_lab.ingest import Progress
     from aiops_lab.lab import Lab
 
+NAME, UNSEEN = 24, 160
+"""Widths: of a name on a terminal, and of a line where there is none."""
 FAILED, USAGE, INCONCLUSIVE, NOT_COMPUTED = 1, 2, 3, 4
 
 
@@ -24,7 +26,11 @@ def print_json(answer: dict[str, Any], lab: Lab) -> None:
 
 
 def print_table(frame: Any, columns: list[str]) -> None:
-    """A table on the terminal; control characters in foreign text stay text."""
+    """A table on the terminal; control characters in foreign text stay text.
+
+    The first column is what a row is called, and is typed again: it is broken last. Where nobody
+    looks, as in a log of CI, lines may be long.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -32,12 +38,16 @@ def print_table(frame: Any, columns: list[str]) -> None:
 
     if frame.is_empty():
         return
-    table = Table(box=box.SIMPLE)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, UNSEEN)
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        least = min(NAME, console.width // 5) if column == columns[0] else 4
+        table.add_column(column.replace("_", " "), overflow="fold", min_width=least)
     for row in frame.select(columns).iter_rows():
         table.add_row(*(Text(printable(value)) for value in row))
-    Console().print(table)
+    console.print(table)
 
 
 def printable(value: Any) -> str:
