@@ -841,6 +841,37 @@ def test_protobuf_without_its_package_says_what_to_install(
         read(STYLES["openllmetry"] / "traces.pb")
 
 
+@pytest.mark.parametrize("style", sorted(STYLES))
+def test_what_one_call_sends_is_read_without_its_length(style: str, tmp_path: Path) -> None:
+    packed = (STYLES[style] / "traces.pb").read_bytes()
+    at, bare = 0, tmp_path / "bare"
+    bare.mkdir()
+    while at < len(packed):
+        size = int.from_bytes(packed[at : at + 4], "big")
+        (bare / f"{at}.bin").write_bytes(packed[at + 4 : at + 4 + size])
+        at += 4 + size
+    squeezed = bare / "0.zst"
+    squeezed.write_bytes(zstandard.compress((bare / "0.bin").read_bytes()))
+    assert read(squeezed) == read(bare / "0.bin")
+    squeezed.unlink()
+    found: list[Any] = []
+    for path in bare.iterdir():
+        source = recognise(path)
+        assert source and source.name == "otlp"
+        found += read(path)[0]
+    assert sorted(row["span_id"] for row in found) == sorted(
+        row["span_id"] for row in read(STYLES[style] / "traces.pb")[0]
+    )
+
+
+@pytest.mark.parametrize("text", [b"\na\n1\n", b"\n\n\n", b"\n{\n\n}", b"\n\x00", b"\n\xff\xff"])
+def test_text_behind_an_empty_line_is_no_message(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(text)
+    source = recognise(path)
+    assert source is None or source.name != "otlp"
+
+
 # which file is whose
 
 

@@ -1,4 +1,4 @@
-"""OTLP traces in files: JSON lines or documents, protobuf behind its length, zstd around either.
+"""OTLP traces in files: JSON lines or documents, protobuf with or without lengths, zstd around it.
 
 Logs are read for the scores among them. A record is decoded in one step; one that is not of the
 usual shape (snake_case, values of a wrong type, damaged) is read again with patience, and what of
@@ -7,6 +7,7 @@ it cannot be read is noted span by span.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,7 +23,16 @@ from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import decode
 from aiops_lab.sources.traces import protobuf
 from aiops_lab.sources.traces.patience import MOMENTS, SIGNALS, patient
-from aiops_lab.sources.traces.records import Note, beginning, first_keys, records, salvaged
+from aiops_lab.sources.traces.records import (
+    ZSTD,
+    Note,
+    beginning,
+    begins,
+    first_keys,
+    is_bare,
+    records,
+    salvaged,
+)
 from aiops_lab.sources.traces.shape import (
     Group,
     LogRecord,
@@ -52,26 +62,16 @@ SPAN = re.compile(r'\{\s*"traceId"')
 
 def sniff(path: Path, head: bytes) -> bool:
     """Whether these are requests of OTLP, by the first keys or by how the messages begin."""
-    head = beginning(head)
+    packed, head = head[:4] == ZSTD, beginning(head)
     if keys := first_keys(head):
         begun = {"startTimeUnixNano", "start_time_unix_nano"} & keys
         return bool(SIGNALS & keys or (begun and {"traceId", "trace_id"} & keys))
+    if is_bare(head, math.inf if packed else path.stat().st_size):
+        return True
     if len(head) < 8 or head[0] > 15:
         return False
-    return bool(SIGNALS & first_keys(head[4:])) or _is_message(head)
-
-
-def _is_message(head: bytes) -> bool:
-    """Whether a length is followed by a field of that length or less, which holds fields 1 or 2."""
-    length, at, size, shift = int.from_bytes(head[:4], "big"), 5, 0, 0
-    if head[4] != 0x0A:
-        return False
-    while at < min(len(head) - 1, 10):
-        size |= (head[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if head[at - 1] < 0x80:
-            return at - 4 + size <= length and head[at] in (0x0A, 0x12)
-    return False
+    length = int.from_bytes(head[:4], "big")
+    return bool(SIGNALS & first_keys(head[4:])) or begins(head[4:], length)
 
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:

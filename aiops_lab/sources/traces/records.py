@@ -2,7 +2,8 @@
 
 The collector's file exporter writes a JSON document a line, or messages behind their lengths in
 four bytes (protobuf; JSON too where it packs each message with zstd by itself), or packs the whole
-file. The Python SDK prints an object over many lines, one after another.
+file. What one call sends is a message without its length. The Python SDK prints an object over many
+lines, one after another.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -50,7 +52,10 @@ def records(path: Path, note: Note) -> Iterator[tuple[str, bytes]]:
             start = stream.peek(4)[:2]
             if start in BOMS:
                 stream = codecs.EncodedFile(stream, "utf-8", BOMS[start], "replace")
-            if _text(start) or start in BOMS:
+            if is_bare(stream.peek(16)[:16], math.inf if stream is not file else size):
+                data = stream.read(LONGEST + 1)
+                yield from _record("message 1", [data], len(data), note)
+            elif _text(start) or start in BOMS:
                 yield from _objects(stream, note)
             else:
                 yield from _messages(stream, note)
@@ -70,6 +75,27 @@ def beginning(head: bytes) -> bytes:
         held = beginning(head[4 : 4 + int.from_bytes(head[:4], "big")])
         return len(held).to_bytes(4, "big") + held
     return head
+
+
+def is_bare(head: bytes, size: float) -> bool:
+    """Whether a message begins here without its length, and no text with empty lines."""
+    return begins(head, size) and head.lstrip()[:1] not in (b"{", b"[")
+
+
+def begins(head: bytes, size: float, depth: int = 2) -> bool:
+    """Whether a message of so many bytes begins with its field 1, and that with its field 1 or 2,
+    none longer than what holds it."""
+    if not head or head[0] not in ((0x0A,) if depth == 2 else (0x0A, 0x12)):
+        return False
+    at = length = shift = 0
+    for at in range(1, min(len(head), 6)):
+        length |= (head[at] & 0x7F) << shift
+        shift += 7
+        if head[at] < 0x80:
+            break
+    if at + 1 + length > size:
+        return False
+    return depth == 1 or begins(head[at + 1 :], length, depth - 1)
 
 
 def first_keys(head: bytes) -> set[str]:
