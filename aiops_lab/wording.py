@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from aiops_lab.sharing import shared
@@ -100,6 +101,17 @@ def times(value: float | None) -> str:
     '2.03 times'
     """
     return "not known" if value is None else f"{value:.2f} times"
+
+
+def day_words(day: date, year: int | None = None) -> str:
+    """A day as a person writes it; without the year where it is the one that is known.
+
+    Examples
+    --------
+    >>> day_words(date(2026, 5, 12)), day_words(date(2026, 5, 2), 2026)
+    ('12 May 2026', '2 May')
+    """
+    return f"{day.day} {day:%b}" if day.year == year else f"{day.day} {day:%b %Y}"
 
 
 def listing(names: Iterable[str], most: int = 4) -> str:

@@ -26,7 +26,7 @@ from aiops_lab.charts.table import Table, table
 from aiops_lab.charts.theme import BASELINE, CANDIDATE
 from aiops_lab.charts.watch import MIDNIGHT, ROW
 from aiops_lab.watch.routing.find import RoutingShifts
-from aiops_lab.wording import change, figure, interval, listing, short_name
+from aiops_lab.wording import change, day_words, figure, interval, listing, short_name
 
 __all__ = [
     "beliefs",
@@ -215,7 +215,7 @@ def origin(result: RoutingShifts) -> Picture:
                     "or there is nothing to explain.")  # fmt: skip
     first, option = own.row(0, named=True), short_name(result.top["option"])
     day = first["day"]
-    told = (f"{day:%A} {day.day} {day:%B}: failed {figure(first['failed'], share=True)} "
+    told = (f"{day:%A} {day_words(day)}: failed {figure(first['failed'], share=True)} "
             f"against {figure(first['failed_otherwise'], share=True)}")  # fmt: skip
     left = (own["day"] <= day).sum() * 2 < own.height
     rows = own.select(
@@ -244,7 +244,7 @@ def origin(result: RoutingShifts) -> Picture:
         ).encode(text="told:N"),
     ]  # fmt: skip
     sure = first["p_value"] <= CLEAR
-    title = f"Learned on {day:%A} {day.day} {day:%B %Y}" if sure else "No training day stands out"
+    title = f"Learned on {day:%A} {day_words(day)}" if sure else "No training day stands out"
     subtitle = (
         f"A day counts where {option} failed otherwise than usual while the carriers were as "
         f"{when(result.top)}. p {p_words(first['p_value'])} for the first of {own.height} days"

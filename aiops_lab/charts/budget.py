@@ -18,8 +18,7 @@ from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.target.budget import Budget
 from aiops_lab.target.foresee import Supposed, supposed
 from aiops_lab.verdict import BADNESS
-from aiops_lab.watch.words import day_words
-from aiops_lab.wording import figure, interval, listing, short_name
+from aiops_lab.wording import day_words, figure, interval, listing, short_name
 
 NAMED = 6
 """So many changes have their names beside their lines; of more, the newest."""

@@ -14,8 +14,7 @@ from aiops_lab.charts.theme import BASELINE, CANDIDATE, MOST_ROWS
 from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.monitor import DecisionShifts
 from aiops_lab.watch.routing.monitor_words import ATTRIBUTION, name, sentence
-from aiops_lab.watch.words import day_words
-from aiops_lab.wording import figure, short_name
+from aiops_lab.wording import day_words, figure, short_name
 
 SURE = 1.96
 VALUES = 10

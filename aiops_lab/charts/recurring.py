@@ -15,8 +15,7 @@ from aiops_lab.charts.theme import BASELINE, CANDIDATE, WORSE
 from aiops_lab.charts.watch import MIDNIGHT
 from aiops_lab.watch.routing.find import RoutingShifts
 from aiops_lab.watch.routing.patterns import HOUR, MONTH, MONTH_END, WEEK, WEEKDAYS
-from aiops_lab.watch.words import day_words
-from aiops_lab.wording import change, figure, interval, listing, short_name
+from aiops_lab.wording import change, day_words, figure, interval, listing, short_name
 
 WEEKS = 104
 """So many weeks are drawn, the last ones."""

@@ -18,8 +18,7 @@ from aiops_lab.traffic.histograms import quantile
 from aiops_lab.traffic.summaries import ALL
 from aiops_lab.watch.behaviour import Behaviour
 from aiops_lab.watch.event_words import label
-from aiops_lab.watch.words import day_words
-from aiops_lab.wording import figure, interval
+from aiops_lab.wording import day_words, figure, interval
 
 ROW = 92
 COLOURS = (BASELINE, CANDIDATE, OTHER, BETTER, WORSE, "#56b4e9", "#cc79a7")

@@ -16,7 +16,7 @@ from aiops_lab.guard.consumption import concentration
 from aiops_lab.guard.logs import Logs
 from aiops_lab.stats.score import exact_share_interval
 from aiops_lab.verdict import BADNESS, Status
-from aiops_lab.wording import figure, listing, short_name, visible
+from aiops_lab.wording import day_words, figure, listing, short_name, visible
 
 NAMES = {
     "LLM01": "Prompt Injection",
@@ -113,7 +113,7 @@ def _findings(found: pl.DataFrame) -> list[Said]:
         worst = own.row(0, named=True)
         count = own.filter(pl.col("status") == worst["status"])["trace_id"].n_unique()
         before = f", for tenant {short_name(worst['tenant'])}" if worst["tenant"] else ""
-        on = f", last on {worst['day']}" if worst["day"] else ""
+        on = f", last on {day_words(worst['day'])}" if worst["day"] else ""
         requests = "request" if count == 1 else "requests"
         told = f"{kind} in {count:,} {requests}: {visible(worst['detail'])}{before}{on}"
         said.append((worst["status"], told, STEPS[kind]))

@@ -14,6 +14,7 @@ from aiops_lab.sources.flat import polars_frame
 from aiops_lab.tables import SCHEMAS, TIME, conform, empty, in_utc
 from aiops_lab.traffic.summaries import ALL, in_slice
 from aiops_lab.watch.changes import change_log, version_days
+from aiops_lab.wording import day_words
 
 LONGEST = timedelta(days=14)
 """So much of an incident is looked at, unless its alarm took longer."""
@@ -81,8 +82,8 @@ def incident(
     rows = in_slice(traffic.filter(own), where).collect()
     rows = with_outcome(rows, metric, scores)
     if not rows.height:
-        raise BadSettings(f"there are no requests between {began - before:%d %b %Y} and "
-                          f"{ended:%d %b %Y}{f' in {where}' if where else ''}")  # fmt: skip
+        raise BadSettings(f"there are no requests between {day_words(began - before)} and "
+                          f"{day_words(ended)}{f' in {where}' if where else ''}")  # fmt: skip
     written = empty("changes") if changes is None else _changes(changes)
     log = change_log(version_days(traffic.filter(own)), written)
     judged = metric not in SCHEMAS["traffic"] and metric not in RENAMED and not _by_users(scores)
@@ -147,8 +148,8 @@ def _window(window: Any, traffic: pl.LazyFrame) -> tuple[datetime, datetime]:
     assert began is not None
     if ended <= began:
         raise BadSettings(
-            f"the window ends {ended:%d %b %Y %H:%M}, not after it begins "
-            f"{began:%d %b %Y %H:%M} (the last request: {last:%d %b %H:%M})"
+            f"the window ends {day_words(ended)} {ended:%H:%M}, not after it begins "
+            f"{day_words(began)} {began:%H:%M} (the last request: {day_words(last)} {last:%H:%M})"
         )
     return began, ended
 

@@ -23,7 +23,7 @@ from aiops_lab.tables import digest
 from aiops_lab.target.budget import LEVEL, counts_until
 from aiops_lab.target.policy import spent_between
 from aiops_lab.target.standing import stands
-from aiops_lab.wording import figure, in_markdown, interval
+from aiops_lab.wording import day_words, figure, in_markdown, interval
 
 FOLDER = "incidents"
 CASES = 20
@@ -139,7 +139,7 @@ def _impact(lab: Any, found: Triage) -> list[str]:
     hit = rows.filter("exposed") if rows["exposed"].any() else rows
     outcome = found.evidence.filter(suspect=1, method="outcome")
     lines = [f"- {int(hit['n'].sum()):,} requests were exposed of {int(rows['n'].sum()):,}, "
-             f"{began:%d %b %H:%M} to {ended:%d %b %H:%M}."]  # fmt: skip
+             f"{day_words(began)} {began:%H:%M} to {day_words(ended)} {ended:%H:%M}."]  # fmt: skip
     if outcome.height:
         row = outcome.row(0, named=True)
         lines.append(f"- Where exposed, {in_markdown(found.settings['metric'])} stepped by "
@@ -196,7 +196,8 @@ def _timeline(lab: Any, found: Triage) -> list[str]:
     for row in said.unique(["report", "as_of"], keep="last").to_dicts():
         told.append((row["as_of"], f"{row['status']}: {in_markdown(row['headline'])}"))
     told.sort(key=lambda pair: pair[0])
-    return [f"| {at.astimezone(UTC):%d %b %Y %H:%M} | {what} |" for at, what in told]
+    rows = [(at.astimezone(UTC), what) for at, what in told]
+    return [f"| {day_words(at)} {at:%H:%M} | {what} |" for at, what in rows]
 
 
 def _missed(lab: Any, found: Triage) -> list[str]:

@@ -46,7 +46,7 @@ def verdict_of(rows: list[dict[str, Any]], told: dict[str, Any]) -> Verdict:
     """
     first, second = rows[0], rows[1]
     what = short_name(told["metric"])
-    part = "" if told["where"] == "all" else f" in {short_name(told['where'])}"
+    part = "" if told["where"] == "all" else f" in {short_name(told['where'].replace('=', ' ', 1))}"
     move = f"{what}{part} moved by {change(told['move'], share=told['share'])} "
     move += interval(told["low"], told["high"], share=told["share"])
     evidence = tuple(

@@ -9,7 +9,7 @@ from aiops_lab.stats.settling import Settles
 from aiops_lab.stats.slices import SliceShare
 from aiops_lab.stats.spent import BadShare, Judge
 from aiops_lab.verdict import BADNESS, Evidence, Verdict
-from aiops_lab.wording import figure, interval, listing, short_name
+from aiops_lab.wording import day_words, figure, interval, listing, short_name
 
 Row = dict[str, Any]
 
@@ -58,7 +58,7 @@ def _soon(rows: Sequence[Row]) -> str:
     chance = figure(first["p_exhausted"], share=True)
     return (
         f"Find out what spends it: {short_name(first['name'])} is foreseen to run out on "
-        f"{day.day} {day:%B %Y} (before the period ends with a chance of {chance})."
+        f"{day_words(day)} (before the period ends with a chance of {chance})."
     )
 
 

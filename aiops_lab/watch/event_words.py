@@ -9,8 +9,8 @@ import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.watch.tails import ENDING
-from aiops_lab.watch.words import WHOLE, day_words
-from aiops_lab.wording import figure, interval, listing
+from aiops_lab.watch.words import WHOLE
+from aiops_lab.wording import day_words, figure, interval, listing
 
 LABELS = {
     "refusal": "Refusals", "yaml_valid": "Valid YAML", "json_valid": "Valid JSON",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
-from aiops_lab.wording import figure, listing
+from aiops_lab.wording import day_words, figure, listing
 
 Row = dict[str, Any]
 WHOLE = (None, "", "all")
@@ -112,11 +112,6 @@ def _size(row: Row) -> float:
 
 def _days(count: float) -> str:
     return "1 day" if round(count) == 1 else f"{round(count):,} days"
-
-
-def day_words(day: dt.date, year: int | None = None) -> str:
-    """A day as a person writes it; without the year where it is the one that is known."""
-    return f"{day.day} {day:%b}" if day.year == year else f"{day.day} {day:%b %Y}"
 
 
 def _span(first: dt.date, last: dt.date, year: int) -> str:

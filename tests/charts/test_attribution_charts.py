@@ -137,7 +137,7 @@ def test_origin_names_the_day(result: RoutingShifts, payments: Any) -> None:
     told = [row["told"] for row in rows_of(spec) if row["first"]]
     assert told == ["Tuesday 15 September: failed 64.7 % against 3.6 %"]
     assert payments.truth.origin == "2026-09-15"
-    assert spec["title"]["text"] == "Learned on Tuesday 15 September 2026"
+    assert spec["title"]["text"] == "Learned on Tuesday 15 Sep 2026"
     assert len(rows_of(spec)) == result.origin.height
 
 
@@ -145,7 +145,7 @@ def test_origin_is_that_of_the_largest_pattern(result: RoutingShifts) -> None:
     other = result.origin.with_columns(phase=pl.lit("Friday"), z=pl.col("z") + 9)
     both = replace(result, origin=pl.concat([other, result.origin]))
     spec = drawn(attribution.origin(both))
-    assert spec["title"]["text"] == "Learned on Tuesday 15 September 2026"
+    assert spec["title"]["text"] == "Learned on Tuesday 15 Sep 2026"
     assert len(rows_of(spec)) == result.origin.height
 
 

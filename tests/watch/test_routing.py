@@ -449,7 +449,7 @@ def test_each_pattern_of_an_option_has_days_of_its_own_that_it_was_learned_on() 
     assert result.origin.columns[:5] == ["day", "option", "calendar", "period_days", "phase"]
     assert result.origin.height == 2 * 28
     day = dict(first.iter_rows())[result.top["phase"]]
-    assert f"Learned from {day:%A} {day.day} March" in result.verdict.headline
+    assert f"Learned from {day:%A} {day.day} Mar 2026" in result.verdict.headline
 
 
 def test_long_names_do_not_fill_the_verdict() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
-from aiops_lab.watch.words import day_words
-from aiops_lab.wording import change, figure, interval, short_name
+from aiops_lab.wording import change, day_words, figure, interval, short_name
 
 Row = dict[str, Any]
 SHARE, OUTCOME, ATTRIBUTION = "share", "outcome", "attribution"

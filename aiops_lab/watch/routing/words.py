@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
-from aiops_lab.wording import change, figure, interval, listing, short_name
+from aiops_lab.wording import change, day_words, figure, interval, listing, short_name
 
 Row = dict[str, Any]
 AS_OTHERS = "carriers as at other times"
@@ -20,7 +20,7 @@ CLOSE = (0.7, 1.3)
 
 def without(day: dt.date) -> str:
     """What was tried: the model fitted again."""
-    return f"fitted again without {day:%A} {day.day} {day:%B %Y}"
+    return f"fitted again without {day:%A} {day_words(day)}"
 
 
 def nothing(why: str) -> Verdict:
@@ -88,11 +88,11 @@ def _pattern(
         row = known.row(0, named=True)
         day = row["day"]
         sentences.append(
-            f"Learned from {day:%A} {day.day} {day:%B %Y}, when {short_name(row['option'])} failed "
+            f"Learned from {day:%A} {day_words(day)}, when {short_name(row['option'])} failed "
             f"{figure(row['failed'], share=True)} against "
             f"{figure(row['failed_otherwise'], share=True)}."
         )
-        step = f"Fit the model again without {day:%A} {day.day} {day:%B}, then look again."
+        step = f"Fit the model again without {day:%A} {day_words(day)}, then look again."
     return Verdict("warn", " ".join(sentences), evidence, step)
 
 
@@ -106,7 +106,7 @@ def _sentence(row: Row) -> str:
     return (
         f"{when} {short_name(row['option'])} gets {figure(row['on'], share=True)} of the decisions "
         f"instead of {figure(row['otherwise'], share=True)}: {change(row['effect'], share=True)} "
-        f"{interval(row['low'], row['high'], share=True)}, since {since.day} {since:%B %Y}."
+        f"{interval(row['low'], row['high'], share=True)}, since {day_words(since)}."
     )
 
 
