@@ -15,6 +15,7 @@ import polars as pl
 from aiops_lab.guard.consumption import concentration
 from aiops_lab.guard.logs import Logs
 from aiops_lab.stats.score import exact_share_interval
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import BADNESS, Status
 from aiops_lab.wording import figure, listing, short_name, visible
 
@@ -42,13 +43,7 @@ UNSEEN = {
     "LLM09": "whether an answer is true: that takes a judge or a person",
     "LLM10": "who sent a request: no user or address is logged, only tenants",
 }
-SCHEMA = pl.Schema(
-    {
-        "risk": pl.String,
-        **dict.fromkeys(("scanned", "watched", "gated"), pl.Boolean),
-        **dict.fromkeys(("answered", "status", "evidence", "unseen"), pl.String),
-    }
-)
+SCHEMA = schema_of("risk scanned:bool watched:bool gated:bool answered status evidence unseen")
 GROUNDED = r"(?i)ground|faith|support|citation|hallucin|factual|correct"
 
 PARTS = " · "
