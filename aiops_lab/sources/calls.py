@@ -15,7 +15,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem
-from aiops_lab.sources.flat import ABSENT, FALSE, TRUE, metadata, pick, typed
+from aiops_lab.sources.flat import ABSENT, FALSE, TRUE, metadata, named, pick, typed
 from aiops_lab.sources.rows import moments
 from aiops_lab.sources.traces.scores import THUMBS
 from aiops_lab.tables import SCHEMAS, conform, digest
@@ -62,11 +62,7 @@ def is_calls(columns: Collection[str], mapping: Mapping) -> bool:
     >>> is_calls(["when", "answer"], {"at": "when", "output": "answer", "sample_id": "id"})
     True
     """
-
-    def there(name: str) -> bool:
-        theirs = mapping.get(name, name)
-        return isinstance(theirs, str) and theirs.partition(".")[0] in columns
-
+    there = named(columns, mapping)
     return there("at") and any(map(there, SCHEMA)) and not any(map(there, OTHERS))
 
 

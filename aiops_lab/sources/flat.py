@@ -6,7 +6,7 @@ A mapping names, for a canonical column, their column: a name, a dotted path int
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -99,6 +99,16 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     named = "run_id" in columns
     runs = [run_summary(run, None if named else n, True, None) for run, n in counts.iter_rows()]
     return Batch(tables, [*problems, *nameless, *again], runs)
+
+
+def named(columns: Collection[str], mapping: Mapping) -> Callable[[str], bool]:
+    """Whether a table with these columns has one that is called so, or mapped."""
+
+    def there(name: str) -> bool:
+        theirs = mapping.get(name, name)
+        return isinstance(theirs, str) and bool({theirs, theirs.partition(".")[0]} & {*columns})
+
+    return there
 
 
 def listed(theirs: Any) -> list[Any]:
