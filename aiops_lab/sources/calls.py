@@ -95,8 +95,9 @@ def from_table(frame: pl.DataFrame, mapping: Mapping) -> Batch:
         started_at=moments(said), attributes=attributes
     )
     rows, problems = typed(found, SCHEMA)
+    values = (pl.col(m).cast(pl.String).str.strip_chars().alias(f"value {m}") for m in metrics)
     rows = _wide(rows).join(
-        frame.select("_place", said.cast(pl.String).alias("said"), *(_score(m) for m in metrics)),
+        frame.select("_place", said.cast(pl.String).alias("said"), *values),
         on="_place",
         maintain_order="left",
     )
@@ -117,10 +118,6 @@ def _attributes(rest: pl.DataFrame, found: pl.DataFrame, metrics: list[str]) -> 
     )
     beside = rest.drop("_place", *metrics, *told.columns, strict=False).hstack(told)
     return metadata(beside, [name for name in beside.columns if name != "metadata"], short=False)
-
-
-def _score(metric: str) -> pl.Expr:
-    return pl.col(metric).cast(pl.String).str.strip_chars().alias(f"value {metric}")
 
 
 def _wide(rows: pl.DataFrame) -> pl.DataFrame:

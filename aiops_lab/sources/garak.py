@@ -124,7 +124,9 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
         attempt = decode(line, ENTRIES)
         sample_id = _sample_id(attempt, known)
         metrics = _metrics(attempt, report)
-        outputs = _outputs(attempt)
+        # an attempt without any is one answer that never came
+        given = attempt.outputs
+        outputs = given if isinstance(given, list) and given else [None]
         for epoch, (output, scores) in enumerate(zip_longest(outputs, _turned(metrics)), 1):
             key = {"run_id": run_id, "sample_id": sample_id, "epoch": epoch}
             place = f"{uri}#line {line_number}"
@@ -223,11 +225,6 @@ def _sample_id(attempt: Entry, known: Counter[str]) -> str:
     name = f"{_probe(attempt.probe_classname)}/{digest(_asked(attempt))[:16]}"
     known[name] += 1
     return name if known[name] == 1 else f"{name}-{known[name]}"
-
-
-def _outputs(attempt: Entry) -> list[Any]:
-    """The outputs; an attempt without any is one answer that never came."""
-    return attempt.outputs if isinstance(attempt.outputs, list) and attempt.outputs else [None]
 
 
 def _metrics(attempt: Entry, report: Report) -> dict[str, list[float | None]]:

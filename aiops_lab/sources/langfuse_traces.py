@@ -192,7 +192,6 @@ def _span(record: Record, texts: bool) -> Record:
         raise BadSource("an observation without an id of its own or of its trace")
     name = text_of(record.get("name"))
     spoken = (step for step, word in WORDS if word.search((name or "").lower()))
-    usage = [record]
     return {
         "trace_id": str(record["traceId"]),
         "span_id": str(record["id"]),
@@ -206,8 +205,8 @@ def _span(record: Record, texts: bool) -> Record:
         "status": "error" if record.get("level") == "ERROR" else "ok",
         "model_served": text_of(record.get("model")),
         "prompt_version": version_of(record) if record.get("promptName") else None,
-        "tokens_in": tokens_of(usage, "input"),
-        "tokens_out": tokens_of(usage, "output"),
+        "tokens_in": tokens_of([record], "input"),
+        "tokens_out": tokens_of([record], "output"),
         "cost_usd": usd_of(record) or None,
         "attributes": compact(_attributes(record)),
         **({side: text_of(record.get(side)) for side in ("input", "output")} if texts else {}),

@@ -294,7 +294,8 @@ def _texts(row: Row, response: Response, variables: dict[str, Any]) -> dict[str,
 
 def _scores(row: Row) -> Iterator[dict[str, Any]]:
     """``pass``, ``score`` and the named scores; an answer that never came has none of them."""
-    kind = "model" if row.token_usage and _judged(row.token_usage) else "code"
+    judged = row.token_usage and row.token_usage.assertions and row.token_usage.assertions.total
+    kind = "model" if judged else "code"
     reason = row.grading_result.reason if row.grading_result else None
     common = {"scorer": "promptfoo", "scorer_kind": kind, "explanation": reason}
     failed = row.failed_to_run
@@ -310,10 +311,6 @@ def _scores(row: Row) -> Iterator[dict[str, Any]]:
         # our own two keep their names
         metric = f"named {name}" if name in ("pass", "score") else name
         yield {"metric": metric, "value": None if failed else number(value), **common}
-
-
-def _judged(usage: Tokens) -> bool:
-    return bool(usage.assertions and usage.assertions.total)
 
 
 def _prompt(file: File, column: int, row: Row) -> tuple[str, str]:

@@ -157,7 +157,7 @@ class Spans:
                 others[i] = kept(span.kind, span.trace_state) + others[i]
             if events[i] or span.links or _said(span):
                 others[i] = _beside(span, events[i]) + others[i]
-            if found["scored"][i] is not None or (events[i] and any(map(_is_score, events[i]))):
+            if found["scored"][i] is not None or any(is_score(name) for name, *_ in events[i]):
                 self._told(places[i], span, attributes[i], events[i])
         found["attributes"] = [
             row[:-1] + (other if len(row) > 2 else other.removeprefix(b","))
@@ -228,10 +228,6 @@ def _beside(span: Span, events: list[Event]) -> bytes:
     return b"," + ENCODER.encode({name: value for name, value in found.items() if value})[1:-1]
 
 
-def _is_score(event: Event) -> bool:
-    return is_score(event[0])
-
-
 def _said(span: Span) -> str | None:
     return span.status.message if span.status else None
 
@@ -283,8 +279,5 @@ def _series(values: Sequence[Any], dtype: Any) -> pl.Series:
     try:
         return pl.Series(values, dtype=dtype)
     except TypeError:
-        return pl.Series([None if v is None else _written(v) for v in values], dtype=dtype)
-
-
-def _written(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        texts = [v if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+        return pl.Series(texts, dtype=dtype)
