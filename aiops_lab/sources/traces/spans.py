@@ -157,7 +157,7 @@ class Spans:
                 others[i] = kept(span.kind, span.trace_state) + others[i]
             if events[i] or span.links or _said(span):
                 others[i] = _beside(span, events[i]) + others[i]
-            if found["scored"][i] is not None or any(is_score(name) for name, *_ in events[i]):
+            if found["scored"][i] is not None or (events[i] and any(map(_is_score, events[i]))):
                 self._told(places[i], span, attributes[i], events[i])
         found["attributes"] = [
             row[:-1] + (other if len(row) > 2 else other.removeprefix(b","))
@@ -226,6 +226,10 @@ def _beside(span: Span, events: list[Event]) -> bytes:
         "otel.events": [{"name": n, "at": at, "attributes": told} for n, at, told in events],
     }
     return b"," + ENCODER.encode({name: value for name, value in found.items() if value})[1:-1]
+
+
+def _is_score(event: Event) -> bool:
+    return is_score(event[0])
 
 
 def _said(span: Span) -> str | None:
