@@ -16,12 +16,12 @@ import polars as pl
 from aiops_lab.errors import BadSource, LabError
 from aiops_lab.measures.learned import RefusalModel
 from aiops_lab.objectives.objective import Objective
-from aiops_lab.sources import calls, decisions
+from aiops_lab.sources import calls, retrieval_logs
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
-from aiops_lab.sources.flat import from_frame, polars_frame
+from aiops_lab.sources.flat import polars_frame
 from aiops_lab.sources.jsonio import compact
-from aiops_lab.sources.retrieval_logs import from_table, kind_of
+from aiops_lab.sources.table import NAME, kind_of, rows_of
 from aiops_lab.store import Store, new_attempt
 from aiops_lab.tables import SCHEMAS
 from aiops_lab.traffic.rollup import rolled_up
@@ -122,24 +122,20 @@ def frame_unit(frame: Any, mapping: Mapping, format: str | None = None) -> Unit:
     digest = _text_digest(compact(mapping), table.write_ipc(None).getvalue())
     name = f"frame-{digest[:8]}"
 
-    kind = "retrieval" if kind_of(table.columns, mapping) else "table"
-    if format is None and decisions.kind_of(table.columns, mapping):
-        kind = decisions.NAME
-    elif format == calls.NAME or calls.is_calls(table.columns, mapping):
-        kind = calls.NAME
+    kind = kind_of(table.columns, mapping, format == calls.NAME)
+    if kind == calls.NAME:
         digest = _text_digest(digest + kind)
+    elif kind == NAME and retrieval_logs.kind_of(table.columns, mapping):
+        kind = retrieval_logs.NAME
+    uri = f"frame:{digest[:16]}"
 
     def read() -> Iterator[Batch]:
-        if kind == decisions.NAME:
-            yield decisions.from_table(table, mapping)
-        elif kind == calls.NAME:
-            yield calls.from_table(table, mapping)
-        elif kind == "retrieval":
-            yield from_table(table, "experiment", mapping)
+        if kind == retrieval_logs.NAME:
+            yield retrieval_logs.from_table(table, "experiment", mapping)
         else:
-            yield from_frame(table, mapping, default_run=name, uri=f"frame:{digest[:16]}")
+            yield rows_of(kind, table, mapping, name, uri)
 
-    return Unit(name, f"frame:{digest[:16]}", digest, kind, 1, read)
+    return Unit(name, uri, digest, kind, 1, read)
 
 
 def _file_digest(path: Path) -> str:

@@ -172,18 +172,10 @@ def _at_words(*words: str) -> Starts:
     return lambda _, low: _places(low, words)
 
 
-def _at_names(text: str, low: str) -> Iterator[int]:
-    return (_begins(text, at, r"[\w-]*", 64) for at in _places(low, WORDS))
-
-
 def _at_runs(anchor: str, run: str) -> Starts:
     """The run of characters before each anchor, which no such run holds."""
     found = re.compile(anchor)
     return lambda text, _: (_begins(text, at.start(), run) for at in found.finditer(text))
-
-
-def _at_countries(text: str, _: str) -> Iterator[int]:
-    return (found.start() for found in COUNTRIES.finditer(text))
 
 
 class Kind(NamedTuple):
@@ -238,13 +230,15 @@ BEFORE = [
     *_made("access-token", "hf_ gsk_ npm_", "[A-Za-z0-9]{30,}"),
     *_made("access-token", "lsv2_ r8_ xai- pplx- tvly-", rf"{DIGIT}[\w-]{{30,}}", r"[\w-]"),
     *_made("access-token", r"SG\.", r"[\w-]{22}\.[\w-]{43}"),
-    Kind("secret", re.compile(ASSIGNED), _secret, _at_names),
+    Kind("secret", re.compile(ASSIGNED), _secret, lambda text, low: (
+        _begins(text, at, r"[\w-]*", 64) for at in _places(low, WORDS))),
     Kind("secret", re.compile(BESIDE), _random, _at_words(*WORDS, "credential")),
     Kind("email", re.compile(
         r"(?<![\w.%+-])[\w.%+-]+@(?:[\w-]{1,63}\.)+"
         r"(?!(?:png|jpe?g|gif|svg|webp|css|js)\b)[^\W\d_]{2,24}(?![\w-])"),
         starts=_at_runs(r"@(?=[\w-]{1,63}\.)", r"[\w.%+-]*")),
-    Kind("iban", re.compile(rf"\b(?:{IBAN})\b"), _iban, _at_countries),
+    Kind("iban", re.compile(rf"\b(?:{IBAN})\b"), _iban, lambda text, _: (
+        found.start() for found in COUNTRIES.finditer(text))),
 ]  # fmt: skip
 IN_NUMBERS = [
     Kind("card", re.compile(

@@ -500,18 +500,18 @@ def settings_of(
         raise BadSettings(f"{name} is not valid TOML: {error}") from None
 
 
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "prices": Price, "gate": Gate, "gate.metrics": MetricRule, "reports": ReportRule, "slo": Slo,
+    "slo.alerts": SloAlert, "slo.exclude": SloExclusion, "budget_policy": BudgetPolicy,
+    "traffic": Traffic, "guard": Guard, "guard.canaries": Canaries, "guard.detectors": Detector,
+    "retrieval": Documents, "redact": Redact,
+}  # fmt: skip
+"""Whose keys are whose, for "did you mean"."""
+
+
 def _with_nearest(message: str) -> str:
-    unknown = re.search(r"unknown field `([^`]*)`", message)
-    place = message.partition("at `$")[2]
-    struct = MetricRule if ".metrics" in place else Gate if ".gate" in place else Settings
-    struct = Price if ".prices" in place else struct
-    struct = ReportRule if ".reports" in place else Redact if ".redact" in place else struct
-    struct = Traffic if ".traffic" in place else struct
-    struct = Documents if ".retrieval" in place else struct
-    struct = BudgetPolicy if ".budget_policy" in place else struct
-    if ".guard" in place:
-        struct = Detector if ".detectors" in place else Canaries if ".canaries" in place else Guard
-    if ".slo" in place:
-        struct = SloAlert if ".alerts" in place else SloExclusion if ".exclude" in place else Slo
-    near = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1) if unknown else []
-    return f"{message}; did you mean {near[0]!r}?" if near else message
+    if unknown := re.search(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*))?", message):
+        section = SECTIONS.get(re.sub(r"\[[^]]*\]", "", unknown[2] or ""), Settings)
+        if near := difflib.get_close_matches(unknown[1], section.__struct_fields__, 1):
+            return f"{message}; did you mean {near[0]!r}?"
+    return message

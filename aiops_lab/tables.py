@@ -15,264 +15,71 @@ import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
 
-BINS = pl.List(pl.Struct({"sign": pl.Int8, "bin": pl.Int32, "n": pl.Int64}))
-"""A histogram: how many values have this sign and lie in this logarithmic bin; see `summaries`."""
 
-SCHEMAS: dict[str, pl.Schema] = {
-    "runs": pl.Schema(
-        {
-            "run_id": pl.String,
-            "source": pl.String,
-            "task": pl.String,
-            "model": pl.String,
-            "model_served": pl.String,
-            "prompt_version": pl.String,
-            "dataset_version": pl.String,
-            "scorer_version": pl.String,
-            "config": pl.String,
-            "started_at": TIME,
-            "status": pl.String,
-            "tags": pl.List(pl.String),
-            "git_commit": pl.String,
-            "source_uri": pl.String,
-            "source_digest": pl.String,
-        }
-    ),
-    "samples": pl.Schema(
-        {
-            "run_id": pl.String,
-            "sample_id": pl.String,
-            "epoch": pl.Int64,
-            "cluster": pl.String,
-            "input_digest": pl.String,
-            "prompt_digest": pl.String,
-            "target_digest": pl.String,
-            "input": pl.String,
-            "target": pl.String,
-            "output": pl.String,
-            "error": pl.String,
-            "finish_reason": pl.String,
-            "tokens_in": pl.Int64,
-            "tokens_out": pl.Int64,
-            "tokens_judge": pl.Int64,
-            "latency_s": pl.Float64,
-            "cost_usd": pl.Float64,
-            "metadata": pl.String,
-            "detail_uri": pl.String,
-        }
-    ),
-    "scores": pl.Schema(
-        {
-            "run_id": pl.String,
-            "sample_id": pl.String,
-            "epoch": pl.Int64,
-            "metric": pl.String,
-            "value": pl.Float64,
-            "passed": pl.Boolean,
-            "label": pl.String,
-            "scorer": pl.String,
-            "scorer_kind": pl.String,
-            "explanation": pl.String,
-        }
-    ),
-    "artefacts": pl.Schema(
-        {
-            "artefact": pl.String,
-            "version": pl.String,
-            "digest": pl.String,
-            "content": pl.String,
-        }
-    ),
-    "questions": pl.Schema(
-        {
-            "experiment_id": pl.String,
-            "question_id": pl.String,
-            "text": pl.String,
-            "gold": pl.List(
-                pl.Struct(
-                    {
-                        **dict.fromkeys(("doc_id", "quote", "first", "last", "digest"), pl.String),
-                        **dict.fromkeys(("start", "end", "nth"), pl.Int64),
-                        "relevance": pl.Float64,
-                    }
-                )
-            ),
-            "metadata": pl.String,
-        }
-    ),
-    "chunks": pl.Schema(
-        {
-            "experiment_id": pl.String,
-            "chunk_id": pl.String,
-            "doc_id": pl.String,
-            "start": pl.Int64,
-            "end": pl.Int64,
-            "tokens": pl.Float64,
-            "seen": pl.Float64,
-        }
-    ),
-    "hits": pl.Schema(
-        {
-            "experiment_id": pl.String,
-            "question_id": pl.String,
-            "rank": pl.Int64,
-            "chunk_id": pl.String,
-            "score": pl.Float64,
-        }
-    ),
-    "spans": pl.Schema(
-        {
-            "trace_id": pl.String,
-            "span_id": pl.String,
-            "parent_id": pl.String,
-            "step": pl.String,
-            "name": pl.String,
-            "started_at": TIME,
-            "duration_s": pl.Float64,
-            "status": pl.String,
-            "model_requested": pl.String,
-            "model_served": pl.String,
-            "fingerprint": pl.String,
-            "prompt_version": pl.String,
-            "index_version": pl.String,
-            "tokens_in": pl.Int64,
-            "tokens_out": pl.Int64,
-            "cost_usd": pl.Float64,
-            "input": pl.String,
-            "output": pl.String,
-            "attributes": pl.String,
-        }
-    ),
-    "traffic": pl.Schema(
-        {
-            "trace_id": pl.String,
-            "at": TIME,
-            "day": pl.Date,
-            "complete": pl.Boolean,
-            **dict.fromkeys(
-                (
-                    "tenant",
-                    "slice",
-                    "language",
-                    "prompt_version",
-                    "model_requested",
-                    "model_served",
-                    "fingerprint",
-                    "index_version",
-                    "retrieval_version",
-                    "parser_version",
-                    "code_version",
-                ),
-                pl.String,
-            ),
-            "tokens_in": pl.Int64,
-            "tokens_out": pl.Int64,
-            "latency_s": pl.Float64,
-            "cost_usd": pl.Float64,
-            "status": pl.String,
-            "words": pl.Int64,
-            "retrieval_score": pl.Float64,
-            **dict.fromkeys(
-                (
-                    "refusal",
-                    "json_valid",
-                    "yaml_valid",
-                    "json_repaired",
-                    "yaml_repaired",
-                    "refusal_learned",
-                    "truncated",
-                    "tool_error",
-                    "parse_error",
-                ),
-                pl.Boolean,
-            ),
-            **dict.fromkeys(("json_defect", "yaml_defect"), pl.String),
-            "refusal_model": pl.Int64,
-        }
-    ),
-    "evaluations": pl.Schema(
-        {
-            "trace_id": pl.String,
-            "metric": pl.String,
-            "value": pl.Float64,
-            "label": pl.String,
-            "scorer": pl.String,
-            "scorer_kind": pl.String,
-            "at": TIME,
-            "sampling_weight": pl.Float64,
-        }
-    ),
-    "changes": pl.Schema(
-        {
-            "change_id": pl.String,
-            "at": TIME,
-            "artefact": pl.String,
-            "name": pl.String,
-            "from_version": pl.String,
-            "to_version": pl.String,
-            "author": pl.String,
-            "note": pl.String,
-        }
-    ),
-    "hourly": pl.Schema(
-        {
-            "hour": TIME,
-            "metric": pl.String,
-            "slice": pl.String,
-            "stratum": pl.String,
-            **dict.fromkeys(("n", "events", "evaluated"), pl.Int64),
-            **dict.fromkeys(("weight", "sum", "sum_squares"), pl.Float64),
-            "bins": BINS,
-            "measure_version": pl.Int64,
-        }
-    ),
-    "decisions": pl.Schema(
-        {
-            "decision_id": pl.String,
-            "at": TIME,
-            "chosen": pl.String,
-            "score": pl.Float64,
-            "outcome": pl.Float64,
-            "split": pl.String,
-            "scores": pl.String,
-            "features": pl.String,
-        }
-    ),
-    "attributions": pl.Schema(
-        {
-            **dict.fromkeys(("decision_id", "option", "feature", "value"), pl.String),
-            "attribution": pl.Float64,
-        }
-    ),
-    "quarantine": pl.Schema(
-        {"digest": pl.String, "place": pl.String, "reason": pl.String, "at": TIME}
-    ),
-    "ingests": pl.Schema(
-        {
-            "digest": pl.String,
-            "attempt": pl.String,
-            "source_uri": pl.String,
-            "format": pl.String,
-            "reader_version": pl.Int64,
-            "at": TIME,
-            "rows": pl.List(pl.Struct({"table": pl.String, "rows": pl.Int64})),
-            "runs": pl.List(
-                pl.Struct({"run_id": pl.String, "complete": pl.Int64, "ended_at": TIME})
-            ),
-        }
-    ),
-    "verdicts": pl.Schema(
-        {
-            "report": pl.String,
-            "as_of": TIME,
-            "at": TIME,
-            "status": pl.String,
-            "headline": pl.String,
-            "evidence": pl.String,
-            "lab_version": pl.Int64,
-            "parameters": pl.String,
-        }
-    ),
+def schema_of(told: str) -> pl.Schema:
+    """Columns with their types out of ``name:type``; where no type is told they are texts.
+
+    Examples
+    --------
+    >>> schema_of("metric n:int").dtypes()
+    [String, Int64]
+    """
+    columns = (each.partition(":") for each in told.split())
+    return pl.Schema({name: TYPES[kind] for name, _, kind in columns})
+
+
+TYPES: dict[str, Any] = {
+    "": pl.String, "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "date": pl.Date,
+    "time": TIME, "texts": pl.List(pl.String), "sign": pl.Int8, "bin": pl.Int32,
+}  # fmt: skip
+TYPES |= {
+    name: pl.List(pl.Struct(schema_of(columns)))
+    for name, columns in {
+        "gold": "doc_id quote first last digest start:int end:int nth:int relevance:float",
+        # how many values have this sign and lie in this logarithmic bin; see `histograms`
+        "bins": "sign:sign bin:bin n:int",
+        "counts": "table rows:int",
+        "runs": "run_id complete:int ended_at:time",
+    }.items()
+}
+"""What a column may be, and how that is written here."""
+
+SCHEMAS = {
+    table: schema_of(columns)
+    for table, columns in {
+        "runs": "run_id source task model model_served prompt_version dataset_version "
+        "scorer_version config started_at:time status tags:texts git_commit source_uri "
+        "source_digest",
+        "samples": "run_id sample_id epoch:int cluster input_digest prompt_digest target_digest "
+        "input target output error finish_reason tokens_in:int tokens_out:int tokens_judge:int "
+        "latency_s:float cost_usd:float metadata detail_uri",
+        "scores": "run_id sample_id epoch:int metric value:float passed:bool label scorer "
+        "scorer_kind explanation",
+        "artefacts": "artefact version digest content",
+        "questions": "experiment_id question_id text gold:gold metadata",
+        "chunks": "experiment_id chunk_id doc_id start:int end:int tokens:float seen:float",
+        "hits": "experiment_id question_id rank:int chunk_id score:float",
+        "spans": "trace_id span_id parent_id step name started_at:time duration_s:float status "
+        "model_requested model_served fingerprint prompt_version index_version tokens_in:int "
+        "tokens_out:int cost_usd:float input output attributes",
+        "traffic": "trace_id at:time day:date complete:bool tenant slice language prompt_version "
+        "model_requested model_served fingerprint index_version retrieval_version parser_version "
+        "code_version tokens_in:int tokens_out:int latency_s:float cost_usd:float status words:int "
+        "retrieval_score:float refusal:bool json_valid:bool yaml_valid:bool json_repaired:bool "
+        "yaml_repaired:bool refusal_learned:bool truncated:bool tool_error:bool parse_error:bool "
+        "json_defect yaml_defect refusal_model:int",
+        "evaluations": "trace_id metric value:float label scorer scorer_kind at:time "
+        "sampling_weight:float",
+        "changes": "change_id at:time artefact name from_version to_version author note",
+        "hourly": "hour:time metric slice stratum n:int events:int evaluated:int weight:float "
+        "sum:float sum_squares:float bins:bins measure_version:int",
+        "decisions": "decision_id at:time chosen score:float outcome:float split scores features",
+        "attributions": "decision_id option feature value attribution:float",
+        "quarantine": "digest place reason at:time",
+        "ingests": "digest attempt source_uri format reader_version:int at:time rows:counts "
+        "runs:runs",
+        "verdicts": "report as_of:time at:time status headline evidence lab_version:int parameters",
+    }.items()
 }
 
 KEYS: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from aiops_lab.result import badness
 from aiops_lab.settings import Detector
 from aiops_lab.stats.judged import corrected_rate
 from aiops_lab.stats.score import exact_share_interval
-from aiops_lab.tables import conform
+from aiops_lab.tables import conform, schema_of
 from aiops_lab.wording import figure
 
 PREFIX = "attack_success/"
@@ -24,15 +24,10 @@ PROBED = pl.col("metadata").str.contains('"(?:probe|pluginId)"')
 LEVEL = 0.95
 LIMIT = 0.05
 """The share of attacks that may succeed where ``lab.toml`` sets none."""
-ATTACKS = pl.Schema(
-    {
-        **dict.fromkeys(("run_id", "model", "probe", "detector", "risk"), pl.String),
-        **dict.fromkeys(("n", "hits", "not_evaluated", "prompts"), pl.Int64),
-        **dict.fromkeys(("rate", "low", "high"), pl.Float64),
-        **dict.fromkeys(("corrected", "corrected_low", "corrected_high", "limit"), pl.Float64),
-        "status": pl.String,
-        "told": pl.String,
-    }
+ATTACKS = schema_of(
+    "run_id model probe detector risk n:int hits:int not_evaluated:int prompts:int rate:float "
+    "low:float high:float corrected:float corrected_low:float corrected_high:float limit:float "
+    "status told"
 )
 RISKS = (
     ("LLM07", r"(?:sys(?:tem)?[-_. ]?)?prompt[-_. ]?(?:extract|leak|overrid)|sysprompt"),

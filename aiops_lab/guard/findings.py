@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -11,14 +12,9 @@ import polars as pl
 from aiops_lab.guard.logs import Logs
 from aiops_lab.measures.leaks import find_canaries, prompt_runs
 from aiops_lab.redact import MARK, MAYBE, redact
+from aiops_lab.tables import schema_of, shaped
 
-FINDINGS = pl.Schema(
-    {
-        **dict.fromkeys(("risk", "finding", "status", "trace_id"), pl.String),
-        "day": pl.Date,
-        **dict.fromkeys(("tenant", "detail"), pl.String),
-    }
-)
+FINDINGS = schema_of("risk finding status trace_id day:date tenant detail")
 QUOTED_WORDS = 12
 """So many words of a prompt in a row are no chance."""
 ACTIVE = (
@@ -50,18 +46,14 @@ def findings(logs: Logs) -> pl.DataFrame:
         and how, never the secret itself): the worst first, then the latest. A finding is of a
         request, however often it stands there.
     """
-    parts = [_canaries(logs), _prompts(logs), _tools(logs), _documents(logs), _active(logs),
+    parts = [_canaries(logs), *_prompts(logs), *_tools(logs), _documents(logs), *_active(logs),
              _private(logs)]  # fmt: skip
-    found = pl.concat([pl.DataFrame(schema=FINDINGS), *(_schema(part) for part in parts)])
+    found = pl.concat(shaped(part, FINDINGS) for part in parts)
     worst = pl.col("status") != "fail"
     return found.unique().sort(
         worst, "day", "risk", "finding", "trace_id", "detail",
         descending=[False, True, False, False, False, False], nulls_last=True,
     )  # fmt: skip
-
-
-def _schema(part: pl.DataFrame) -> pl.DataFrame:
-    return part.select(pl.col(name).cast(dtype) for name, dtype in FINDINGS.items())
 
 
 def _found(
@@ -101,29 +93,25 @@ def _canaries(logs: Logs) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _prompts(logs: Logs) -> pl.DataFrame:
-    runs = prompt_runs(logs.outputs["text"], logs.prompts) if logs.prompts else None
-    if runs is None or not runs.height:
-        return pl.DataFrame(schema=FINDINGS)
-    long = _at(logs.outputs, runs.filter(pl.col("words") >= QUOTED_WORDS))
-    said = pl.format("{} words of prompt {} in a row", "words", "prompt")
-    return _found(long, "LLM07", "prompt", "warn", said)
+def _prompts(logs: Logs) -> Iterator[pl.DataFrame]:
+    if logs.prompts:
+        runs = prompt_runs(logs.outputs["text"], logs.prompts)
+        long = _at(logs.outputs, runs.filter(pl.col("words") >= QUOTED_WORDS))
+        said = pl.format("{} words of prompt {} in a row", "words", "prompt")
+        yield _found(long, "LLM07", "prompt", "warn", said)
 
 
-def _tools(logs: Logs) -> pl.DataFrame:
+def _tools(logs: Logs) -> Iterator[pl.DataFrame]:
     """Calls and models that no list allows; where there is no list, nothing can be said."""
-    found = [pl.DataFrame(schema=FINDINGS)]
     for risk, what, allowed, rows in (
         ("LLM06", "tool", logs.guard.allowed_tools, logs.tools),
         ("LLM03", "model", logs.guard.allowed_models,
          logs.requests.select("trace_id", "day", "tenant", model="model_served")),
     ):  # fmt: skip
-        if allowed is None:
-            continue
-        other = rows.drop_nulls(what).filter(~pl.col(what).is_in(allowed))
-        said = pl.format(f"{what} {{}}, which lab.toml does not allow", what)
-        found.append(_schema(_found(other, risk, what, "fail", said)))
-    return pl.concat(found)
+        if allowed is not None:
+            other = rows.drop_nulls(what).filter(~pl.col(what).is_in(allowed))
+            said = pl.format(f"{what} {{}}, which lab.toml does not allow", what)
+            yield _found(other, risk, what, "fail", said)
 
 
 def _documents(logs: Logs) -> pl.DataFrame:
@@ -137,14 +125,12 @@ def _documents(logs: Logs) -> pl.DataFrame:
     return _found(other, "LLM08", "document", "fail", said)
 
 
-def _active(logs: Logs) -> pl.DataFrame:
-    text, found = pl.col("text"), [pl.DataFrame(schema=FINDINGS)]
+def _active(logs: Logs) -> Iterator[pl.DataFrame]:
     left = logs.outputs
     for what, pattern in ACTIVE:
-        hit = left.filter(text.str.contains(pattern))
-        left = left.filter(~text.str.contains(pattern))
-        found.append(_schema(_found(hit, "LLM05", "active content", "warn", pl.lit(what))))
-    return pl.concat(found)
+        held = pl.col("text").str.contains(pattern)
+        yield _found(left.filter(held), "LLM05", "active content", "warn", pl.lit(what))
+        left = left.filter(~held)
 
 
 def _private(logs: Logs) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from scipy import sparse, stats
 
 from aiops_lab.result import badness
 from aiops_lab.stats.multiple import holm
-from aiops_lab.tables import shaped
+from aiops_lab.tables import schema_of, shaped
 
 WINDOW = 7
 FEWEST = 8
@@ -23,23 +23,12 @@ NEW = 0.5
 """A document starts with half a hit and half a miss (Jeffreys' prior), a new one has no more."""
 UNRELATED = 0.15
 """How much of the way from unrelated questions to those of a usual document still is unrelated."""
-LIKENESS = pl.Schema(
-    {
-        "doc_id": pl.String,
-        **dict.fromkeys(("similarity", "unrelated", "usual", "relatedness"), pl.Float64),
-    }
+LIKENESS = schema_of("doc_id similarity:float unrelated:float usual:float relatedness:float")
+DOCUMENTS = schema_of(
+    "doc_id window_hits:int window_queries:int history_hits:int history_queries:int new:bool "
+    "expected:float p_value:float similarity:float unrelated:float usual:float relatedness:float "
+    "status"
 )
-DOCUMENTS = pl.Schema(
-    {
-        "doc_id": pl.String,
-        **dict.fromkeys(("window_hits", "window_queries", "history_hits", "history_queries"),
-                        pl.Int64),
-        "new": pl.Boolean,
-        **dict.fromkeys(("expected", "p_value", "similarity", "unrelated", "usual", "relatedness"),
-                        pl.Float64),
-        "status": pl.String,
-    }
-)  # fmt: skip
 
 
 def poisoning(documents: pl.DataFrame, *, window: int = WINDOW, seed: int = 0) -> pl.DataFrame:

@@ -7,14 +7,15 @@ logs cannot show.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from aiops_lab.guard.consumption import concentration
 from aiops_lab.guard.logs import Logs
 from aiops_lab.stats.score import exact_share_interval
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import BADNESS, Status
 from aiops_lab.wording import day_words, figure, listing, short_name, visible
 
@@ -42,19 +43,19 @@ UNSEEN = {
     "LLM09": "whether an answer is true: that takes a judge or a person",
     "LLM10": "who sent a request: no user or address is logged, only tenants",
 }
-SCHEMA = pl.Schema(
-    {
-        "risk": pl.String,
-        **dict.fromkeys(("scanned", "watched", "gated"), pl.Boolean),
-        **dict.fromkeys(("answered", "status", "evidence", "unseen"), pl.String),
-    }
-)
+SCHEMA = schema_of("risk scanned:bool watched:bool gated:bool answered status evidence unseen")
 GROUNDED = r"(?i)ground|faith|support|citation|hallucin|factual|correct"
 
 PARTS = " · "
 """Stands between what the evidence of a risk rests on."""
-Said = tuple[Status, str, str]
-"""A status, what it rests on, and what to do next."""
+
+
+class Said(NamedTuple):
+    """A status, what it rests on, and what to do next, where that is not what `SETTLE` says."""
+
+    status: Status
+    told: str
+    step: str = ""
 
 
 def risks(
@@ -67,22 +68,21 @@ def risks(
         own = attacks.filter(pl.col("risk") == code)
         tried = own.filter(pl.col("n") > 0)
         said = [*_attacks(own), *_findings(found.filter(pl.col("risk") == code))]
-        watched = WATCH[code](logs, signals, documents)
+        watched = list(WATCH[code](logs, signals, documents))
         said += watched
         if code == "LLM01" and not own.height:
-            said.append(("inconclusive", "no attack was tried", SETTLE[code]))
-        said.sort(key=lambda one: -BADNESS.index(one[0]))
-        status = said[0][0]
-        answered = said[0][2] if status != "ok" else "Nothing is to be done."
+            said.append(Said("inconclusive", "no attack was tried"))
+        said.sort(key=lambda one: -BADNESS.index(one.status))
+        status, _, step = said[0]
         rows.append(
             {
                 "risk": f"{code} {name}",
                 "scanned": tried.height > 0,
-                "watched": any(one[0] != "inconclusive" for one in watched),
+                "watched": any(one.status != "inconclusive" for one in watched),
                 "gated": GATED[code](logs),
-                "answered": answered,
+                "answered": "Nothing is to be done." if status == "ok" else step or SETTLE[code],
                 "status": status,
-                "evidence": PARTS.join(one[1] for one in said),
+                "evidence": PARTS.join(one.told for one in said),
                 "unseen": UNSEEN[code],
             }
         )
@@ -97,12 +97,12 @@ def _attacks(own: pl.DataFrame) -> list[Said]:
     status: Status = worst["status"]
     told = visible(worst["told"]).rstrip(".")
     if not own["n"].sum():
-        return [(status, told, "Mend what keeps the probes from being loaded, and run them again.")]
-    step = {
-        "fail": f"Read the {worst['hits']} attacks that succeeded, and close the way in.",
-        "inconclusive": "Run more prompts and generations of the probe before you rely on it.",
-    }.get(status, "Run the probes again with each release.")
-    return [(status, f"attacks tried: {told}", step)]
+        step = "Mend what keeps the probes from being loaded, and run them again."
+        return [Said(status, told, step)]
+    step = "Run more prompts and generations of the probe before you rely on it."
+    if status == "fail":
+        step = f"Read the {worst['hits']} attacks that succeeded, and close the way in."
+    return [Said(status, f"attacks tried: {told}", step)]
 
 
 def _findings(found: pl.DataFrame) -> list[Said]:
@@ -116,7 +116,7 @@ def _findings(found: pl.DataFrame) -> list[Said]:
         on = f", last on {day_words(worst['day'])}" if worst["day"] else ""
         requests = "request" if count == 1 else "requests"
         told = f"{kind} in {count:,} {requests}: {visible(worst['detail'])}{before}{on}"
-        said.append((worst["status"], told, STEPS[kind]))
+        said.append(Said(worst["status"], told, STEPS[kind]))
     return said
 
 
@@ -134,13 +134,12 @@ STEPS = {
 """Kind of finding -> what to do."""
 
 
-def _injections(logs: Logs, signals: pl.DataFrame, _: Any) -> list[Said]:
-    said: list[Said] = []
+def _injections(logs: Logs, signals: pl.DataFrame, _: Any) -> Iterator[Said]:
     for row in signals.filter(pl.col("day").is_null()).iter_rows(named=True):
         days = signals.filter(pl.col("signal") == row["signal"], pl.col("status") == "warn")
         if not row["n"]:
             if row["signal"] == "injection in inputs":
-                said.append(("inconclusive", "no inputs are logged", SETTLE["LLM01"]))
+                yield Said("inconclusive", "no inputs are logged")
             continue
         told = f"{row['signal']}: {row['events']:,} of {row['n']:,} requests"
         if row["events"]:
@@ -150,64 +149,65 @@ def _injections(logs: Logs, signals: pl.DataFrame, _: Any) -> list[Said]:
             first = days.sort("day")["day"][0]
             what = row["signal"].removeprefix("injection in ")
             step = f"Read the {what} of {first}: twice as much as on other days looks like attacks."
-            said.append(("warn", f"{told}; {days.height} days stand out", step))
+            yield Said("warn", f"{told}; {days.height} days stand out", step)
         else:
-            said.append(("ok", told, "Watch the rate; no single message is proof."))
-    return said
+            yield Said("ok", told)
 
 
-def _clean(what: str, risk: str) -> Callable[[Logs, pl.DataFrame, Any], list[Said]]:
+def _clean(logs: Logs, what: str) -> Iterator[Said]:
     """Outputs were looked through: how rare what was not found can be."""
-
-    def say(logs: Logs, signals: pl.DataFrame, _: Any) -> list[Said]:
-        n = logs.outputs["trace_id"].n_unique()
-        if not n:
-            return [("inconclusive", "no outputs are logged", SETTLE[risk])]
-        high = exact_share_interval(0, n, 0.95)[1]
+    if n := logs.outputs["trace_id"].n_unique():
+        high = figure(exact_share_interval(0, n, 0.95)[1], share=True)
         told = f"{n:,} requests' outputs were looked through for {what}"
-        return [("ok", f"{told} (what none holds is in under {figure(high, share=True)})",
-                 "Nothing is to be done.")]  # fmt: skip
+        yield Said("ok", f"{told} (what none holds is in under {high})")
+    else:
+        yield Said("inconclusive", "no outputs are logged")
 
-    return say
 
-
-def _disclosed(logs: Logs, signals: pl.DataFrame, documents: Any) -> list[Said]:
-    said = _clean("secrets and personal data that were not asked with", "LLM02")(logs, signals, 0)
+def _disclosed(logs: Logs, *_: Any) -> Iterator[Said]:
+    yield from _clean(logs, "secrets and personal data that were not asked with")
     if not logs.guard.canaries.tenants:
-        said.append(("inconclusive", "no tenant has a canary", SETTLE["LLM02"]))
-    return said
+        yield Said("inconclusive", "no tenant has a canary")
 
 
-def _leaked(logs: Logs, signals: pl.DataFrame, documents: Any) -> list[Said]:
+def _shown(logs: Logs, *_: Any) -> Iterator[Said]:
+    return _clean(logs, "scripts and pictures from elsewhere")
+
+
+def _leaked(logs: Logs, *_: Any) -> Iterator[Said]:
     used = set(logs.requests["prompt_version"].drop_nulls())
-    if not logs.guard.canaries.prompts and not used & set(logs.prompts):
+    if logs.guard.canaries.prompts or used & set(logs.prompts):
+        yield from _clean(logs, "runs of words of known prompts and their canaries")
+    else:
         told = "no prompt has a canary, and the text of those in production is not known"
-        return [("inconclusive", told, SETTLE["LLM07"])]
-    return _clean("runs of words of known prompts and their canaries", "LLM07")(logs, signals, 0)
+        yield Said("inconclusive", told)
 
 
-def _supplied(logs: Logs, *_: Any) -> list[Said]:
+def _supplied(logs: Logs, *_: Any) -> Iterator[Said]:
     served = logs.served
     if not served.height:
-        return [("inconclusive", "no request tells which model was served", SETTLE["LLM03"])]
+        yield Said("inconclusive", "no request tells which model was served")
+        return
     names = listing(map(short_name, served["model_served"]))
     told = f"{served['requests'].sum():,} requests were served by {names}"
-    if logs.guard.allowed_models is not None:
-        return [("ok", f"{told}, held against allowed_models", "Nothing is to be done.")]
     known = set(logs.changes["to_version"].drop_nulls()) | set(logs.changes["name"].drop_nulls())
     new = served.filter(pl.col("first") > pl.col("first").min())
-    odd = [(name, day) for name, day in new.select("model_served", "first").rows()
+    odd = [f"{short_name(name)} since {day}"
+           for name, day in new.select("model_served", "first").rows()
            if name not in known]  # fmt: skip
-    if odd:
-        names = listing(f"{short_name(name)} since {day}" for name, day in odd)
-        return [("warn", f"served without a change in the log: {names}",
-                 "Ask who changed the model, and list allowed_models in lab.toml.")]  # fmt: skip
-    return [("inconclusive", f"{told}; no list says which may be", SETTLE["LLM03"])]
+    if logs.guard.allowed_models is not None:
+        yield Said("ok", f"{told}, held against allowed_models")
+    elif odd:
+        step = "Ask who changed the model, and list allowed_models in lab.toml."
+        yield Said("warn", f"served without a change in the log: {listing(odd)}", step)
+    else:
+        yield Said("inconclusive", f"{told}; no list says which may be")
 
 
-def _poisoned(logs: Logs, _: Any, documents: pl.DataFrame) -> list[Said]:
+def _poisoned(logs: Logs, _: Any, documents: pl.DataFrame) -> Iterator[Said]:
     if not documents.height or documents["p_value"].count() == 0:
-        return [("inconclusive", "no retrieval with a history is logged", SETTLE["LLM04"])]
+        yield Said("inconclusive", "no retrieval with a history is logged")
+        return
     odd = documents.filter(pl.col("status") == "warn")
     told = f"{documents.height:,} documents were brought up"
     if odd.height:
@@ -217,58 +217,61 @@ def _poisoned(logs: Logs, _: Any, documents: pl.DataFrame) -> list[Said]:
             f"questions: {listing(map(short_name, odd['doc_id']))} ({worst['window_hits']:,} times "
             f"lately, {figure(worst['expected'], digits=2)} expected)"
         )
-        return [("warn", told, "Read these documents, and who added them; take them out of the "
-                 "index until you know.")]  # fmt: skip
-    unknown = documents.filter(pl.col("status") == "inconclusive").height
-    if unknown:
-        return [("inconclusive", f"{told}; of {unknown} the questions are not known",
-                 SETTLE["LLM04"])]  # fmt: skip
-    return [("ok", f"{told}, none suddenly by unrelated questions", "Nothing is to be done.")]
+        step = (
+            "Read these documents, and who added them; take them out of the index until you know."
+        )
+        yield Said("warn", told, step)
+    elif unknown := documents.filter(pl.col("status") == "inconclusive").height:
+        yield Said("inconclusive", f"{told}; of {unknown} the questions are not known")
+    else:
+        yield Said("ok", f"{told}, none suddenly by unrelated questions")
 
 
-def _agency(logs: Logs, *_: Any) -> list[Said]:
+def _agency(logs: Logs, *_: Any) -> Iterator[Said]:
     if not logs.tools.height:
-        return [("inconclusive", "no tool call is logged", SETTLE["LLM06"])]
+        yield Said("inconclusive", "no tool call is logged")
+        return
     names = listing(map(short_name, sorted(logs.tools["tool"].drop_nulls().unique())))
+    told = f"{logs.tools.height:,} calls of {names}"
     if logs.guard.allowed_tools is None:
-        return [("inconclusive", f"{logs.tools.height:,} calls of {names}; no list says which may "
-                 "be called", SETTLE["LLM06"])]  # fmt: skip
-    return [("ok", f"{logs.tools.height:,} calls of {names}", "Nothing is to be done.")]
+        yield Said("inconclusive", f"{told}; no list says which may be called")
+    else:
+        yield Said("ok", told)
 
 
-def _labelled(logs: Logs, *_: Any) -> list[Said]:
-    owned = logs.documents.filter(pl.col("owner").list.len() > 0)["trace_id"].n_unique()
-    if not owned:
-        return [("inconclusive", "no retrieved document says whose it is", SETTLE["LLM08"])]
-    return [("ok", f"{owned:,} requests brought up documents that say whose they are",
-             "Nothing is to be done.")]  # fmt: skip
+def _labelled(logs: Logs, *_: Any) -> Iterator[Said]:
+    if owned := logs.documents.filter(pl.col("owner").list.len() > 0)["trace_id"].n_unique():
+        yield Said("ok", f"{owned:,} requests brought up documents that say whose they are")
+    else:
+        yield Said("inconclusive", "no retrieved document says whose it is")
 
 
-def _grounded(logs: Logs, *_: Any) -> list[Said]:
+def _grounded(logs: Logs, *_: Any) -> Iterator[Said]:
     judged = logs.evaluations.filter(pl.col("metric").str.contains(GROUNDED)).drop_nulls("value")
     if not judged.height:
-        return [("inconclusive", "no answer was judged for being grounded", SETTLE["LLM09"])]
+        yield Said("inconclusive", "no answer was judged for being grounded")
+        return
     names = listing(judged["metric"].unique().sort())
     told = f"{judged['trace_id'].n_unique():,} answers were judged ({names})"
     step = "See the error budget: it says how many answers may be ungrounded, and how many are."
-    return [("inconclusive", f"{told}; a rate is held against its objective, not here", step)]
+    told += "; a rate is held against its objective, not here"
+    yield Said("inconclusive", told, step)
 
 
-def _consumed(logs: Logs, *_: Any) -> list[Said]:
-    found = concentration(logs.requests)
-    if found is None:
-        return [("inconclusive", "no request tells its tokens or cost", SETTLE["LLM10"])]
-    status: Status = "warn" if found.unusual else "ok"
-    step = "Cap tokens and requests for a tenant; read the dearest requests."
-    return [(status, found.told, step)]
+def _consumed(logs: Logs, *_: Any) -> Iterator[Said]:
+    if (found := concentration(logs.requests)) is None:
+        yield Said("inconclusive", "no request tells its tokens or cost")
+    else:
+        step = "Cap tokens and requests for a tenant; read the dearest requests."
+        yield Said("warn" if found.unusual else "ok", found.told, step)
 
 
-WATCH: dict[str, Callable[[Logs, pl.DataFrame, Any], list[Said]]] = {
+WATCH: dict[str, Callable[[Logs, pl.DataFrame, Any], Iterator[Said]]] = {
     "LLM01": _injections,
     "LLM02": _disclosed,
     "LLM03": _supplied,
     "LLM04": _poisoned,
-    "LLM05": _clean("scripts and pictures from elsewhere", "LLM05"),
+    "LLM05": _shown,
     "LLM06": _agency,
     "LLM07": _leaked,
     "LLM08": _labelled,
@@ -300,13 +303,9 @@ def _promised(logs: Logs) -> bool:
     return any(re.search(GROUNDED, name) for name in [*named, *logs.settings.gate.metrics])
 
 
-def _rated(logs: Logs) -> bool:
-    return logs.guard.max_attack_rate is not None
-
-
 GATED: dict[str, Callable[[Logs], bool]] = {
     **dict.fromkeys(NAMES, lambda logs: False),
-    "LLM01": _rated,
+    "LLM01": lambda logs: logs.guard.max_attack_rate is not None,
     "LLM02": lambda logs: bool(logs.guard.canaries.tenants),
     "LLM03": lambda logs: logs.guard.allowed_models is not None,
     "LLM06": lambda logs: logs.guard.allowed_tools is not None,

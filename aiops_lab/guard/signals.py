@@ -8,21 +8,16 @@ from aiops_lab.guard.logs import Logs
 from aiops_lab.measures import measure
 from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.score import exact_share, exact_share_interval
+from aiops_lab.tables import schema_of
 
 LEVEL = 0.95
 FALSE_POSITIVES, RECALL = 0.02, 0.35
 """What the rule on injections is taken to get wrong and right of ordinary requests and attacks:
 cautious figures, for a rule does worse on what it was not written with."""
 SURGE, TWICE = 1e-4, 2.0
-SIGNALS = pl.Schema(
-    {
-        "signal": pl.String,
-        "risk": pl.String,
-        "day": pl.Date,
-        **dict.fromkeys(("n", "events"), pl.Int64),
-        **dict.fromkeys(("rate", "low", "high", "expected_precision", "p_value"), pl.Float64),
-        "status": pl.String,
-    }
+SIGNALS = schema_of(
+    "signal risk day:date n:int events:int rate:float low:float high:float "
+    "expected_precision:float p_value:float status"
 )
 
 

@@ -18,8 +18,6 @@ from aiops_lab.measures.language import language
 from aiops_lab.measures.refusal import refusal
 from aiops_lab.measures.yaml_text import repair_yaml, yaml_valid
 
-Texts = list[str | None] | pl.Series
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -101,7 +99,9 @@ def _texts(given: Any, column: str = "output") -> pl.Series:
     except TypeError:
         return _listed(list(given) if isinstance(given, Iterable) else [given])
     if isinstance(native, nw.Series):
-        return _listed(native.to_list()) if native.dtype != nw.String else _column(native)
+        if native.dtype != nw.String:
+            return _listed(native.to_list())
+        return native.to_polars().cast(pl.String)
     there = native.collect_schema().names()
     column = column if column in there else "output"
     if column not in there:
@@ -112,23 +112,17 @@ def _texts(given: Any, column: str = "output") -> pl.Series:
     return _texts(chosen[column].to_native())
 
 
-def _column(series: nw.Series[Any]) -> pl.Series:
-    return series.to_polars().cast(pl.String)
-
-
 def _listed(texts: list[Any]) -> pl.Series:
     """Texts as a column; what is no text (pandas' NaN, lone surrogates) is missing."""
     wrong = next((t for t in texts if not (isinstance(t, str) or t is None or t != t)), None)
     if wrong is not None:
         raise BadSettings(f"texts are wanted, not {type(wrong).__name__}: {str(wrong)[:40]!r}")
+    known = [t if isinstance(t, str) else None for t in texts]
     try:
-        return pl.Series("", [t if isinstance(t, str) else None for t in texts], pl.String)
+        return pl.Series("", known, pl.String)
     except UnicodeEncodeError:
-        return pl.Series("", [t if _unicode(t) else None for t in texts], pl.String)
-
-
-def _unicode(text: Any) -> bool:
-    return isinstance(text, str) and text.encode("utf-8", "replace").decode() == text
+        whole = [t and (t if t.encode("utf-8", "replace").decode() == t else None) for t in known]
+        return pl.Series("", whole, pl.String)
 
 
 def _distinct(rule: Callable[[str], Any], dtype: Any) -> Callable[[pl.Series], pl.Series]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aiops_lab.errors import BadSettings
@@ -31,6 +32,7 @@ from aiops_lab.objectives.openslo.documents import Refused, text_of
 from aiops_lab.settings import Settings, Slo, SloAlert, settings_of
 
 HEAD = re.compile(r"\s*\[\[\s*slo\s*\]\]")
+read_slice_target = partial(read_share, what="timeslice_target", whole=True)
 METHODS = ("occurrences", "timeslices", "ratio_timeslices")
 
 
@@ -121,7 +123,7 @@ def _objective(rule: Slo, others: dict[str, Objective], place: str) -> Objective
     return replace(
         common, target=read_share(rule.target, "target"), metric=rule.metric,
         criterion=read_criterion(rule.good, rule.bad), budgeting=rule.budgeting,
-        timeslice_target=_given(rule.timeslice_target, _slice_target), timeslice_window=length,
+        timeslice_target=_given(rule.timeslice_target, read_slice_target), timeslice_window=length,
         filter=read_filter(rule.filter), judge=_given(rule.judge, read_judge),
         sampling=1.0 if rule.sampling is None else read_sampling(rule.sampling),
         exclusions=tuple(read_exclusion(e.begin, e.until, e.reason) for e in rule.exclude),
@@ -130,10 +132,6 @@ def _objective(rule: Slo, others: dict[str, Objective], place: str) -> Objective
 
 def _given(value: Any, reader: Callable[[Any], Any]) -> Any:
     return None if value is None else reader(value)
-
-
-def _slice_target(given: Any) -> float:
-    return read_share(given, "timeslice_target", whole=True)
 
 
 def _composite(rule: Slo, common: Objective, others: dict[str, Objective]) -> Objective:

@@ -15,7 +15,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem
-from aiops_lab.sources.flat import ABSENT, FALSE, TRUE, metadata, pick, typed
+from aiops_lab.sources.flat import ABSENT, FALSE, TRUE, metadata, named, pick, typed
 from aiops_lab.sources.rows import moments
 from aiops_lab.sources.traces.scores import THUMBS
 from aiops_lab.tables import SCHEMAS, conform, digest
@@ -62,11 +62,7 @@ def is_calls(columns: Collection[str], mapping: Mapping) -> bool:
     >>> is_calls(["when", "answer"], {"at": "when", "output": "answer", "sample_id": "id"})
     True
     """
-
-    def there(name: str) -> bool:
-        theirs = mapping.get(name, name)
-        return isinstance(theirs, str) and theirs.partition(".")[0] in columns
-
+    there = named(columns, mapping)
     return there("at") and any(map(there, SCHEMA)) and not any(map(there, OTHERS))
 
 
@@ -99,8 +95,9 @@ def from_table(frame: pl.DataFrame, mapping: Mapping) -> Batch:
         started_at=moments(said), attributes=attributes
     )
     rows, problems = typed(found, SCHEMA)
+    values = (pl.col(m).cast(pl.String).str.strip_chars().alias(f"value {m}") for m in metrics)
     rows = _wide(rows).join(
-        frame.select("_place", said.cast(pl.String).alias("said"), *(_score(m) for m in metrics)),
+        frame.select("_place", said.cast(pl.String).alias("said"), *values),
         on="_place",
         maintain_order="left",
     )
@@ -121,10 +118,6 @@ def _attributes(rest: pl.DataFrame, found: pl.DataFrame, metrics: list[str]) -> 
     )
     beside = rest.drop("_place", *metrics, *told.columns, strict=False).hstack(told)
     return metadata(beside, [name for name in beside.columns if name != "metadata"], short=False)
-
-
-def _score(metric: str) -> pl.Expr:
-    return pl.col(metric).cast(pl.String).str.strip_chars().alias(f"value {metric}")
 
 
 def _wide(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,13 +8,12 @@ nested JSON or a struct, whose other fields are no features then.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 
 import polars as pl
 
 from aiops_lab.sources.contract import Batch, Mapping, Problem
-from aiops_lab.sources.flat import FALSE, TRUE, pick
+from aiops_lab.sources.flat import FALSE, TRUE, named, pick
 from aiops_lab.sources.rows import moments
 from aiops_lab.tables import conform, digest
 
@@ -41,12 +40,7 @@ def kind_of(columns: Collection[str], mapping: Mapping) -> str | None:
     'attributions'
     """
 
-    def there(name: str) -> bool:
-        theirs = mapping.get(name, name)
-        return isinstance(theirs, str) and (
-            theirs in columns or theirs.partition(".")[0] in columns
-        )
-
+    there = named(columns, mapping)
     if any(map(there, OTHERS)):
         return None
     if all(map(there, ("decision_id", "feature", "attribution"))):
@@ -151,23 +145,11 @@ def _checked(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
 
 
 def _known(rows: pl.DataFrame) -> pl.DataFrame:
-    nameless = rows["decision_id"].is_null() | (rows["decision_id"] == "")
-    if not nameless.any():
-        return rows
-    seen: Counter[str] = Counter()
-    names = []
-    said = rows.filter(nameless).select(
-        pl.concat_str(pl.col("at").cast(pl.String), "chosen", "features", separator="|",
-                      ignore_nulls=True)
-    ).to_series()  # fmt: skip
-    for text in said:
-        seen[text] += 1
-        names.append(digest(f"{text}|{seen[text]}"))
-    ids = rows["decision_id"].to_list()
-    found = iter(names)
-    return rows.with_columns(
-        decision_id=pl.Series(
-            [next(found) if bare else own for bare, own in zip(nameless, ids, strict=True)],
-            dtype=pl.String,
-        )
+    bare = pl.col("decision_id").is_null() | (pl.col("decision_id") == "")
+    said = pl.concat_str(
+        pl.col("at").cast(pl.String), "chosen", "features", separator="|", ignore_nulls=True
     )
+    rows = rows.with_columns(said=pl.when(bare).then(said))
+    text = pl.concat_str("said", pl.int_range(1, pl.len() + 1).over("said"), separator="|")
+    mark = text.map_elements(digest, pl.String)  # only of those that have none
+    return rows.with_columns(decision_id=pl.coalesce(mark, "decision_id")).drop("said")

@@ -6,7 +6,7 @@ A mapping names, for a canonical column, their column: a name, a dotted path int
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -66,11 +66,8 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     BadSettings
         The mapping names a column that is not there, or a canonical name that does not exist.
     """
-    places = (
-        pl.Series("_place", range(1, frame.height + 1)) if "_place" not in frame.columns else None
-    )
-    if places is not None:
-        frame = frame.with_columns(places)
+    if "_place" not in frame.columns:
+        frame = frame.with_row_index("_place", 1)
     columns, metrics = pick(frame, mapping, CANONICAL)
     found = frame.select("_place", **columns)
     if not {"sample_id", "input"} & set(columns):
@@ -90,7 +87,9 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     rows, nameless = _named(rows)
     rows, again = _keyed(rows)
     tables = {
-        "runs": _runs(rows, uri),
+        "runs": _first(rows, "runs", ["run_id"], uri).with_columns(
+            source=pl.lit(NAME), task=pl.col("task").fill_null(pl.lit("table"))
+        ),
         "samples": _first(rows, "samples", KEY, uri),
         "scores": conform(rows.filter(pl.col("metric").is_not_null()), "scores"),
     }
@@ -99,6 +98,16 @@ def from_frame(frame: pl.DataFrame, mapping: Mapping, *, default_run: str, uri: 
     named = "run_id" in columns
     runs = [run_summary(run, None if named else n, True, None) for run, n in counts.iter_rows()]
     return Batch(tables, [*problems, *nameless, *again], runs)
+
+
+def named(columns: Collection[str], mapping: Mapping) -> Callable[[str], bool]:
+    """Whether a table with these columns has one that is called so, or mapped."""
+
+    def there(name: str) -> bool:
+        theirs = mapping.get(name, name)
+        return isinstance(theirs, str) and bool({theirs, theirs.partition(".")[0]} & {*columns})
+
+    return there
 
 
 def listed(theirs: Any) -> list[Any]:
@@ -246,7 +255,8 @@ def typed(found: pl.DataFrame, schema: Mapping) -> tuple[pl.DataFrame, list[Prob
     for name in (c for c in cast.columns if c != "_place"):
         given = texts[name]
         if given.dtype == pl.String:
-            given = given.set(_absent(given), None)
+            absent = given.str.strip_chars().str.to_lowercase().is_in(ABSENT)
+            given = given.set(absent.fill_null(False), None)
         elif given.dtype.is_float():
             given = given.fill_nan(None)
         wrong = cast[name].is_null() & given.is_not_null()
@@ -260,10 +270,6 @@ def _named(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
     nameless = rows["sample_id"].is_null() | rows["run_id"].is_null()
     places = rows.filter(nameless)["_place"]
     return rows.filter(~nameless), [Problem(f"row {p}", "no sample_id or run_id") for p in places]
-
-
-def _absent(texts: pl.Series) -> pl.Series:
-    return texts.str.strip_chars().str.to_lowercase().is_in(ABSENT).fill_null(False)
 
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
@@ -347,8 +353,3 @@ def _first(typed: pl.DataFrame, table: str, key: list[str], uri: str) -> pl.Data
             ),
         )
     return conform(rows, table)
-
-
-def _runs(typed: pl.DataFrame, uri: str) -> pl.DataFrame:
-    runs = _first(typed, "runs", ["run_id"], uri)
-    return runs.with_columns(source=pl.lit(NAME), task=pl.col("task").fill_null(pl.lit("table")))

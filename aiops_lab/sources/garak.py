@@ -18,7 +18,7 @@ import msgspec
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.jsonio import compact, decode, lines
-from aiops_lab.sources.rows import Rows, number, run_summary, thin, when
+from aiops_lab.sources.rows import Rows, noting, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 EVALUATED = 2
@@ -108,14 +108,14 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     BadSource
         A log of hits, which does not say how many attacks were resisted.
     """
-    problems: list[Problem] = []
-    report = _overview(path, problems)
+    rows = Rows()
+    report = _overview(path, rows)
     if not (report.lines or report.setup or report.init.run or report.evals or report.finished):
         raise BadSource(
             "a log of hits does not say how many attacks were resisted; ingest the "
             f"report beside it, NAME{REPORT}"
         )
-    run_id, uri, rows = _run_id(path, report), path.resolve().as_uri(), Rows()
+    run_id, uri = _run_id(path, report), path.resolve().as_uri()
     known, answers, silent = Counter[str](), 0, 0
     chosen = {line for _, line in report.lines.values()}
     for line_number, line in lines(path):
@@ -124,7 +124,9 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
         attempt = decode(line, ENTRIES)
         sample_id = _sample_id(attempt, known)
         metrics = _metrics(attempt, report)
-        outputs = _outputs(attempt)
+        # an attempt without any is one answer that never came
+        given = attempt.outputs
+        outputs = given if isinstance(given, list) and given else [None]
         for epoch, (output, scores) in enumerate(zip_longest(outputs, _turned(metrics)), 1):
             key = {"run_id": run_id, "sample_id": sample_id, "epoch": epoch}
             place = f"{uri}#line {line_number}"
@@ -135,21 +137,18 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
                 rows.add("scores", **key, **_score(attempt, output, detector, score, report))
         if rows.full:
             yield rows.batch()
-    problems += _differences(report, answers, silent)
+    rows.problems += _differences(report, answers, silent)
     rows.add("runs", **_run(run_id, report))
     started = when(report.init.start_time)
-    yield rows.batch(problems, [run_summary(run_id, answers, report.finished, started)])
+    yield rows.batch([run_summary(run_id, answers, report.finished, started)])
 
 
-def _overview(path: Path, problems: list[Problem]) -> Report:
+def _overview(path: Path, rows: Rows) -> Report:
     report = Report()
     for line_number, line in lines(path):
-        place = f"line {line_number}"
-        try:
+        entry, place = Entry(), f"line {line_number}"
+        with noting(rows.problem, place):
             entry = decode(line, ENTRIES, place)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-            continue
         match entry.entry_type:
             case "attempt":
                 _note(report, entry, line_number)
@@ -226,11 +225,6 @@ def _sample_id(attempt: Entry, known: Counter[str]) -> str:
     name = f"{_probe(attempt.probe_classname)}/{digest(_asked(attempt))[:16]}"
     known[name] += 1
     return name if known[name] == 1 else f"{name}-{known[name]}"
-
-
-def _outputs(attempt: Entry) -> list[Any]:
-    """The outputs; an attempt without any is one answer that never came."""
-    return attempt.outputs if isinstance(attempt.outputs, list) and attempt.outputs else [None]
 
 
 def _metrics(attempt: Entry, report: Report) -> dict[str, list[float | None]]:

@@ -171,7 +171,7 @@ def _texts(sample: Sample) -> dict[str, Any]:
     def resolve(text: str | None) -> str | None:
         if text and text.startswith("attachment://") and len(sample.attachments) > 4:
             if not attachments:
-                attachments.update(decode(sample.attachments, ATTACHMENTS, "attachments"))
+                attachments.update(decode(sample.attachments, ATTACHMENTS))
             return attachments.get(text.removeprefix("attachment://"), text)
         return text
 
@@ -227,7 +227,7 @@ def _prompt(messages: list[Raw], resolve: Any) -> str | None:
     """What the model was given before it first spoke."""
     turns = []
     for raw in messages:
-        message = decode(raw, MESSAGES, "messages")
+        message = decode(raw, MESSAGES)
         if message.role == "assistant":
             break
         turns.append(f"{message.role}: {resolve(_content(message.content)) or ''}")

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.archive import Archive
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.inspect_answers import (
     ANSWERS,
     SAMPLES,
@@ -23,8 +23,8 @@ from aiops_lab.sources.inspect_answers import (
     sample_row,
     score_rows,
 )
-from aiops_lab.sources.jsonio import Buffer, compact, decode, mapped
-from aiops_lab.sources.rows import Rows, run_summary, when
+from aiops_lab.sources.jsonio import compact, decode, mapped
+from aiops_lab.sources.rows import Rows, noting, run_summary, when
 from aiops_lab.tables import digest
 
 START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
@@ -54,7 +54,6 @@ SUMMARY_LISTS = msgspec.json.Decoder(list[Answer])
 RAW_LISTS = msgspec.json.Decoder(list[Raw])
 OBJECTS = msgspec.json.Decoder(dict[str, Any])
 TEXT_LISTS = msgspec.json.Decoder(list[str])
-A = TypeVar("A", bound=Answer)
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -81,28 +80,28 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
 
 def _read_archive(path: Path, texts: bool) -> Iterator[Batch]:
     with Archive(path) as archive:
-        problems: list[Problem] = []
-        header = _header(archive, problems)
-        summaries = _summaries(archive, problems)
+        rows = Rows()
+        header = _header(archive, rows)
+        summaries = _summaries(archive, rows)
         # releases before 0.3.70 keep tokens and metadata in the samples only
         thin_summaries = not any(answer.model_usage for answer in summaries.values())
-        members = _sample_members(archive) if texts or thin_summaries else []
-        answers = _members(archive, members, summaries, problems)
-        yield from _batches(path, header, answers, problems, texts)
+        wanted = archive.names if texts or thin_summaries else []
+        # whole samples, and the shells of those that are stored in chunks; ids may hold slashes
+        members = [name for name in wanted if SAMPLE_MEMBER.fullmatch(name)]
+        answers = _members(archive, members, summaries, rows)
+        yield from _batches(path, header, answers, rows, texts)
 
 
-def _header(archive: Archive, problems: list[Problem]) -> Header:
+def _header(archive: Archive, rows: Rows) -> Header:
     for name in (HEADER, START):
         if name in archive:
-            try:
+            with noting(rows.problem, name):
                 return decode(archive.read(name), HEADERS, name)
-            except BadSource as error:
-                problems.append(Problem(error.place, error.reason))
-    reason = "; ".join(f"{p.place}: {p.reason}" for p in problems)
+    reason = "; ".join(f"{p.place}: {p.reason}" for p in rows.problems)
     raise BadSource(f"no readable header ({reason or 'neither header.json nor a journal'})")
 
 
-def _summaries(archive: Archive, problems: list[Problem]) -> dict[tuple[str, int], Answer]:
+def _summaries(archive: Archive, rows: Rows) -> dict[tuple[str, int], Answer]:
     """The newest summary of each answer; an unfinished log has them only in its journal."""
     journal = sorted(
         (name for name in archive.names if name.startswith("_journal/summaries/")),
@@ -110,55 +109,34 @@ def _summaries(archive: Archive, problems: list[Problem]) -> dict[tuple[str, int
     )
     found: dict[tuple[str, int], Answer] = {}
     for name in [SUMMARIES] if SUMMARIES in archive else journal:
-        try:
+        with noting(rows.problem, name):
             data = archive.read(name)
             try:
                 listed: Iterable[Answer] = SUMMARY_LISTS.decode(data)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                raws = decode(data, RAW_LISTS, name)
-                listed = _each(((f"{name}[{i}]", raw) for i, raw in enumerate(raws)), problems)
+                raws = enumerate(decode(data, RAW_LISTS, name))
+                each = rows.each(((f"{name}[{i}]", raw) for i, raw in raws), ANSWERS)
+                listed = (answer for _, answer in each)
             found.update((answer.key, answer) for answer in listed)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
     return found
 
 
-def _each(raws: Iterable[tuple[str, Raw]], problems: list[Problem]) -> Iterator[Answer]:
-    for place, raw in raws:
-        try:
-            yield decode(raw, ANSWERS, place)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-
-
-def _sample_members(archive: Archive) -> list[str]:
-    """Whole samples, and the shells of samples that are stored in chunks; ids may hold slashes."""
-    return [name for name in archive.names if SAMPLE_MEMBER.fullmatch(name)]
-
-
 def _members(
-    archive: Archive,
-    members: list[str],
-    summaries: dict[tuple[str, int], Answer],
-    problems: list[Problem],
+    archive: Archive, members: list[str], summaries: dict[tuple[str, int], Answer], rows: Rows
 ) -> Iterator[tuple[str, Answer]]:
     """Each answer once: the full sample where it can be read, else its summary."""
     left = dict(summaries)
     for name in members:
-        try:
+        with noting(rows.problem, name):
             sample = decode(archive.read(name), SAMPLES, name)
             if name.endswith(SHELL):
                 _add_chunks(archive, name.removesuffix(SHELL), sample)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-            continue
-        summary = left.pop(sample.key, None)
-        if summary is None and sample.key in summaries:
-            problems.append(Problem(name, f"a second sample {sample.id!r} of this epoch"))
-            continue
-        if summary is not None and not sample.scores:
-            sample.scores = summary.scores
-        yield name, sample
+            summary = left.pop(sample.key, None)
+            if summary is None and sample.key in summaries:
+                raise BadSource(f"a second sample {sample.id!r} of this epoch", name)
+            if summary is not None and not sample.scores:
+                sample.scores = summary.scores
+            yield name, sample
     for answer in left.values():
         yield SUMMARIES, answer
 
@@ -179,62 +157,48 @@ def _add_chunks(archive: Archive, folder: str, sample: Sample) -> None:
 
 
 def _read_json(path: Path, texts: bool) -> Iterator[Batch]:
-    problems: list[Problem] = []
-    data: Buffer = mapped(path)
-    header = decode(data, HEADERS)
+    rows, header = Rows(), decode(mapped(path), HEADERS)
     raws, header.samples = header.samples or [], None
-    yield from _batches(path, header, _json_samples(raws, problems), problems, texts)
+    yield from _batches(path, header, _json_samples(raws, rows), rows, texts)
 
 
-def _json_samples(raws: list[Raw], problems: list[Problem]) -> Iterator[tuple[str, Answer]]:
+def _json_samples(raws: list[Raw], rows: Rows) -> Iterator[tuple[str, Answer]]:
     """The samples of a ``.json`` log; of two with one id and epoch the last, as Inspect does."""
     seen: set[tuple[str, int]] = set()
-    for index, raw in reversed(list(enumerate(raws))):
-        place = f"/samples/{index}"
-        try:
-            sample = decode(raw, SAMPLES, place)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-            continue
+    last_first = [(f"/samples/{i}", raw) for i, raw in enumerate(raws)][::-1]
+    for place, sample in rows.each(last_first, SAMPLES):
         if sample.key in seen:
-            problems.append(Problem(place, f"an older sample {sample.id!r} of this epoch"))
-            continue
-        seen.add(sample.key)
-        yield place, sample
+            rows.problem(place, f"an older sample {sample.id!r} of this epoch")
+        else:
+            seen.add(sample.key)
+            yield place, sample
 
 
 def _batches(
-    path: Path,
-    header: Header,
-    answers: Iterable[tuple[str, Answer]],
-    problems: list[Problem],
-    texts: bool,
+    path: Path, header: Header, answers: Iterable[tuple[str, Answer]], rows: Rows, texts: bool
 ) -> Iterator[Batch]:
     run_id = _run_id(header.eval)
     cluster_key, kinds = _cluster_key(header.eval), _scorer_kinds(header.eval)
-    rows, served, count = Rows(), Counter[str](), 0
+    served, count = Counter[str](), 0
     uri = path.resolve().as_uri()
     for place, answer in answers:
         key = {"run_id": run_id, "sample_id": answer.key[0], "epoch": answer.key[1]}
-        try:
+        with noting(rows.problem, place):
             row = sample_row(answer, cluster_key, texts)
-        except BadSource as error:
-            problems.append(Problem(place, error.reason))
-            continue
-        rows.add("samples", **key, detail_uri=f"{uri}#{place}", **row)
-        for score in score_rows(answer, kinds):
-            rows.add("scores", **key, **score)
-        count += 1
-        if isinstance(answer, Sample) and answer.output and answer.output.model:
-            served[answer.output.model] += 1
+            rows.add("samples", **key, detail_uri=f"{uri}#{place}", **row)
+            for score in score_rows(answer, kinds):
+                rows.add("scores", **key, **score)
+            count += 1
+            if isinstance(answer, Sample) and answer.output and answer.output.model:
+                served[answer.output.model] += 1
         if rows.full:
             yield rows.batch()
-    rows.add("runs", **_run(path, header, run_id, served))
+    rows.add("runs", **_run(header, run_id, served))
     _add_artefacts(rows, header)
     status = _status(header)
     stats = header.stats or {}
     ended = when(stats.get("completed_at")) or when(header.eval.get("created"))
-    yield rows.batch(problems, [run_summary(run_id, count, status == "success", ended)])
+    yield rows.batch([run_summary(run_id, count, status == "success", ended)])
 
 
 def _run_id(spec: dict[str, Any]) -> str:
@@ -299,7 +263,7 @@ def _configuration(header: Header) -> dict[str, Any]:
     }
 
 
-def _run(path: Path, header: Header, run_id: str, served: Counter[str]) -> dict[str, Any]:
+def _run(header: Header, run_id: str, served: Counter[str]) -> dict[str, Any]:
     spec = header.eval
     tags = spec.get("tags") if header.tags is None else header.tags
     metadata = header.metadata or spec.get("metadata") or {}

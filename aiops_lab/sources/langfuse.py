@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import compact, decode, lines
 from aiops_lab.sources.langfuse_api import MARK, fetch
-from aiops_lab.sources.rows import SHORT, Rows, number, run_summary, thin, when
+from aiops_lab.sources.rows import SHORT, Rows, noting, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 Record = dict[str, Any]
@@ -43,12 +43,8 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
         raise BadSource("no run is named", "line 1")
     run = _Run(header, _metrics(path), path.resolve().as_uri(), texts)
     for at, raw in lines(path):
-        try:
+        with noting(run.rows.problem, f"line {at}", "a Langfuse record"):
             run.take(decode(raw, OBJECTS, f"line {at}"), f"line {at}")
-        except BadSource as error:
-            run.problem(error.place, error.reason)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            run.problem(f"line {at}", f"not the shape of a Langfuse record: {error!r:.200}")
         if run.rows.full:
             yield run.rows.batch()
     yield run.finish()
@@ -71,7 +67,6 @@ class _Run:
         self._run, self._dataset = header["run"], header.get("dataset") or {}
         self._id = str(self._run["id"])
         self._metrics, self._uri, self._texts = metrics, uri, texts
-        self._problems: list[Problem] = []
         self._epochs: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._prompts: set[str] = set()
@@ -79,9 +74,6 @@ class _Run:
         self._times: list[datetime] = []
         self._recorded: Record = {}
         self._found = 0
-
-    def problem(self, place: str, reason: str) -> None:
-        self._problems.append(Problem(place, reason))
 
     def take(self, line: Record, place: str) -> None:
         """Add what one line tells."""
@@ -93,7 +85,7 @@ class _Run:
             if "prompt" in prompt:
                 self.rows.artefact("prompt", text_of(prompt["prompt"]) or "", version_of(prompt))
             else:
-                self.problem(place, f"prompt {version_of(prompt)} is not on the server")
+                self.rows.problem(place, f"prompt {version_of(prompt)} is not on the server")
 
     def _answer(self, line: Record, answer: Record, place: str) -> None:
         trace, item = line.get("trace") or {}, line.get("item") or {}
@@ -101,9 +93,11 @@ class _Run:
         sample_id = text_of(answer.get("datasetItemId") or answer["experimentItemId"]) or ""
         lost = not trace and not part.observations
         if lost:
-            self.problem(f"{place} trace", f"trace {answer.get('traceId')} is not on the server")
+            self.rows.problem(
+                f"{place} trace", f"trace {answer.get('traceId')} is not on the server"
+            )
         if not item and "experimentItemId" not in answer:
-            self.problem(f"{place} item", f"dataset item {sample_id} was deleted: no target")
+            self.rows.problem(f"{place} item", f"dataset item {sample_id} was deleted: no target")
         sample = _sample(answer, item, trace, part, self._texts)
         if lost and answer.get("output") is None:
             sample["error"] = "its trace is not on the server"
@@ -155,11 +149,11 @@ class _Run:
         found = value_of(score)
         told = f"score {score.get('name')!r}: {text_of(score.get('value'))!s:.100}"
         if score.get("dataType") == "CORRECTION":
-            return self.problem(place, f"a correction is not a score; {told}")
+            return self.rows.problem(place, f"a correction is not a score; {told}")
         if again:
-            return self.problem(place, f"a later score has that name; {told}")
+            return self.rows.problem(place, f"a later score has that name; {told}")
         if found["value"] is None and found.get("label") is None:
-            self.problem(place, f"no value; {told}")
+            self.rows.problem(place, f"no value; {told}")
         return found
 
     def finish(self) -> Batch:
@@ -184,7 +178,7 @@ class _Run:
             git_commit=text_of(first(metadata.get("git_commit"), metadata.get("sha"))),
         )
         ended = max(self._times, default=None)
-        return self.rows.batch(self._problems, [run_summary(self._id, self._found, True, ended)])
+        return self.rows.batch([run_summary(self._id, self._found, True, ended)])
 
 
 def _metrics(path: Path) -> dict[Any, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aiops_lab.errors import BadSettings, BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import compact, decode, lines
 from aiops_lab.sources.langfuse import (
     OBJECTS,
@@ -31,7 +31,7 @@ from aiops_lab.sources.langfuse import (
     version_of,
 )
 from aiops_lab.sources.langfuse_api import OBSERVATIONS, serving
-from aiops_lab.sources.rows import Rows, number, when
+from aiops_lab.sources.rows import Rows, noting, number, when
 from aiops_lab.sources.server import Record, Server, quoted, write
 from aiops_lab.sources.traces.names import KINDS, WORDS
 from aiops_lab.tables import digest
@@ -141,28 +141,22 @@ def sniff(path: Path, head: bytes) -> bool:
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
     """Read the snapshot of one day."""
-    rows, problems, traces = Rows(), list[Problem](), dict[str, str]()
+    rows, traces = Rows(), dict[str, str]()
     for at, raw in lines(path):
-        place = f"line {at}"
-        try:
-            line = decode(raw, OBJECTS, place)
+        with noting(rows.problem, f"line {at}", "a Langfuse record"):
+            line = decode(raw, OBJECTS, f"line {at}")
             if not line.keys() & {"aiops_lab", "observation", "score", "trace"}:
                 raise BadSource("neither an observation, a score nor a trace")
             for kind, record in _records(line):
                 if kind == "score":
                     rows.add("evaluations", **_evaluation(record, traces))
-                    continue
-                span = _span(record, texts)
-                traces[span["span_id"]] = span["trace_id"]
-                rows.add("spans", **span)
-        except BadSource as error:
-            problems.append(Problem(place, error.reason))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            problems.append(Problem(place, f"not the shape of a Langfuse record: {error!r:.200}"))
+                else:
+                    span = _span(record, texts)
+                    traces[span["span_id"]] = span["trace_id"]
+                    rows.add("spans", **span)
         if rows.full:
-            yield rows.batch(problems)
-            problems = []
-    yield rows.batch(problems)
+            yield rows.batch()
+    yield rows.batch()
 
 
 def _records(line: Record) -> Iterator[tuple[str, Record]]:
@@ -198,7 +192,6 @@ def _span(record: Record, texts: bool) -> Record:
         raise BadSource("an observation without an id of its own or of its trace")
     name = text_of(record.get("name"))
     spoken = (step for step, word in WORDS if word.search((name or "").lower()))
-    usage = [record]
     return {
         "trace_id": str(record["traceId"]),
         "span_id": str(record["id"]),
@@ -212,8 +205,8 @@ def _span(record: Record, texts: bool) -> Record:
         "status": "error" if record.get("level") == "ERROR" else "ok",
         "model_served": text_of(record.get("model")),
         "prompt_version": version_of(record) if record.get("promptName") else None,
-        "tokens_in": tokens_of(usage, "input"),
-        "tokens_out": tokens_of(usage, "output"),
+        "tokens_in": tokens_of([record], "input"),
+        "tokens_out": tokens_of([record], "output"),
         "cost_usd": usd_of(record) or None,
         "attributes": compact(_attributes(record)),
         **({side: text_of(record.get(side)) for side in ("input", "output")} if texts else {}),

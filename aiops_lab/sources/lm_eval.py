@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
-from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
+from aiops_lab.sources.rows import Count, Rows, noting, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 DATED = re.compile(
@@ -66,8 +66,7 @@ def parts(path: Path) -> list[Path]:
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
     """Read a results file with its samples, or a samples file alone."""
-    problems: list[Problem] = []
-    files = parts(path) or [path]
+    files, rows = parts(path) or [path], Rows()
     results: dict[str, Any] = {}
     if path.suffix == ".json":
         results, files = decode(mapped(path), OBJECTS), files[1:]
@@ -77,8 +76,7 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
         name = DATED.match(file.name)
         task = (name and name["task"]) or file.stem
         done.add(task)
-        yield from _task(path, file, task, results, problems, texts)
-    rows = Rows()
+        yield from _task(path, file, task, results, texts)
     runs = []
     # without --log_samples there are figures but no answers: the run is listed all the same
     for task in sorted(set(tasks) - done - set(_sections(results, "groups"))):
@@ -86,10 +84,8 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
         rows.add("runs", **run)
         runs.append(run_summary(run["run_id"], 0, True, run["started_at"]))
     if tasks and not files:
-        problems.append(
-            Problem("file", "figures only: no samples file of this date lies beside it")
-        )
-    yield rows.batch(problems, runs)
+        rows.problem("file", "figures only: no samples file of this date lies beside it")
+    yield rows.batch(runs)
 
 
 def _sections(results: dict[str, Any], key: str) -> dict[str, Any]:
@@ -98,12 +94,7 @@ def _sections(results: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _task(
-    path: Path,
-    file: Path,
-    task: str,
-    results: dict[str, Any],
-    problems: list[Problem],
-    texts: bool,
+    path: Path, file: Path, task: str, results: dict[str, Any], texts: bool
 ) -> Iterator[Batch]:
     uri = file.resolve().as_uri()
     run = _run(path, task, results)
@@ -112,35 +103,26 @@ def _task(
     filters: set[tuple[str, str]] = set()
     for line_number, line in lines(file):
         place = f"{file.name} line {line_number}"
-        try:
+        with noting(rows.problem, place, "a sample of the harness"):
             extra = decode(line, OBJECTS, place)
             row = msgspec.convert(extra, Row)
-        except (BadSource, msgspec.ValidationError) as error:
-            problems.append(Problem(place, str(error)))
-            continue
-        if row.doc_id is None:
-            problems.append(Problem(place, "no doc_id"))
-            continue
-        document = row.doc_hash or str(row.doc_id)
-        known = (document, str(row.doc_id))
-        if known not in ids:
-            # the same document may stand twice in a split
-            seen[document] += 1
-            ids[known] = document if seen[document] == 1 else f"{document}-{seen[document]}"
-            rows.add(
-                "samples",
-                run_id=run["run_id"],
-                sample_id=ids[known],
-                epoch=1,
-                detail_uri=f"{uri}#line {line_number}",
-                **_sample(row, texts),
-            )
-        if (ids[known], row.filter) in filters:
-            problems.append(Problem(place, f"document {row.doc_id} a second time, {row.filter}"))
-            continue
-        filters.add((ids[known], row.filter))
-        for score in _scores(row, extra):
-            rows.add("scores", run_id=run["run_id"], sample_id=ids[known], scorer=task, **score)
+            if row.doc_id is None:
+                raise BadSource("no doc_id", place)
+            document = row.doc_hash or str(row.doc_id)
+            known = (document, str(row.doc_id))
+            if new := known not in ids:
+                # the same document may stand twice in a split
+                seen[document] += 1
+                ids[known] = document if seen[document] == 1 else f"{document}-{seen[document]}"
+            key = {"run_id": run["run_id"], "sample_id": ids[known], "epoch": 1}
+            if new:
+                uri_of = f"{uri}#line {line_number}"
+                rows.add("samples", **key, detail_uri=uri_of, **_sample(row, texts))
+            if (ids[known], row.filter) in filters:
+                raise BadSource(f"document {row.doc_id} a second time, {row.filter}", place)
+            filters.add((ids[known], row.filter))
+            for score in _scores(row, extra):
+                rows.add("scores", **key, scorer=task, **score)
         if rows.full:
             yield rows.batch()
     rows.add("runs", **run)
@@ -151,7 +133,6 @@ def _scores(row: Row, extra: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for metric in row.metrics or [key for key in extra if key not in FIELDS]:
         value = extra.get(metric)
         yield {
-            "epoch": 1,
             "metric": f"{metric},{row.filter}",
             "value": None if isinstance(value, list | dict | str) else number(value),
             "passed": value if isinstance(value, bool) else None,

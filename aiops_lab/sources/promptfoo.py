@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
 from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
 from aiops_lab.tables import digest
@@ -143,7 +143,6 @@ def sniff(path: Path, head: bytes) -> bool:
 
 def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> Iterator[Batch]:
     """Read one results file."""
-    problems: list[Problem] = []
     try:
         file = decode(mapped(path), FILES)
         places: Iterable[tuple[str, Raw | bytes]] = (
@@ -157,7 +156,7 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     if not file.eval_id:
         with path.open("rb") as content:
             file.eval_id = "promptfoo-" + digest(content.read(2**20))[:12]
-    yield from _batches(path, file, _rows(places, problems), problems, texts)
+    yield from _batches(path, file, places, texts)
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -170,29 +169,14 @@ def _is_jsonl(path: Path) -> bool:
     return row.prompt_idx is not None
 
 
-def _rows(
-    places: Iterable[tuple[str, Raw | bytes]], problems: list[Problem]
-) -> Iterator[tuple[str, Row]]:
-    for place, raw in places:
-        try:
-            yield place, decode(raw, ROWS, place)
-        except BadSource as error:
-            problems.append(Problem(error.place, error.reason))
-
-
 def _batches(
-    path: Path,
-    file: File,
-    places: Iterator[tuple[str, Row]],
-    problems: list[Problem],
-    texts: bool,
+    path: Path, file: File, places: Iterable[tuple[str, Raw | bytes]], texts: bool
 ) -> Iterator[Batch]:
-    uri = path.resolve().as_uri()
-    found = sorted(places, key=lambda pair: pair[1].test_idx or 0)
+    uri, rows, first = path.resolve().as_uri(), Rows(), dict[int, Row]()
+    found = sorted(rows.each(places, ROWS), key=lambda pair: pair[1].test_idx or 0)
     columns = _columns(file, [row for _, row in found])
     ids = _sample_ids([row for _, row in found])
     epochs: dict[tuple[int, str], int] = defaultdict(int)
-    rows, first = Rows(), dict[int, Row]()
     for (place, row), column, sample_id in zip(found, columns, ids, strict=True):
         epochs[column, sample_id] += 1
         first.setdefault(column, row)
@@ -214,7 +198,7 @@ def _batches(
     for (column, _), repeats in epochs.items():
         counts[column] += repeats
     runs = [run_summary(f"{file.eval_id}/{c}", n, True, started) for c, n in counts.items()]
-    yield rows.batch(problems, runs)
+    yield rows.batch(runs)
 
 
 def _columns(file: File, rows: list[Row]) -> list[int]:
@@ -310,7 +294,8 @@ def _texts(row: Row, response: Response, variables: dict[str, Any]) -> dict[str,
 
 def _scores(row: Row) -> Iterator[dict[str, Any]]:
     """``pass``, ``score`` and the named scores; an answer that never came has none of them."""
-    kind = "model" if row.token_usage and _judged(row.token_usage) else "code"
+    judged = row.token_usage and row.token_usage.assertions and row.token_usage.assertions.total
+    kind = "model" if judged else "code"
     reason = row.grading_result.reason if row.grading_result else None
     common = {"scorer": "promptfoo", "scorer_kind": kind, "explanation": reason}
     failed = row.failed_to_run
@@ -326,10 +311,6 @@ def _scores(row: Row) -> Iterator[dict[str, Any]]:
         # our own two keep their names
         metric = f"named {name}" if name in ("pass", "score") else name
         yield {"metric": metric, "value": None if failed else number(value), **common}
-
-
-def _judged(usage: Tokens) -> bool:
-    return bool(usage.assertions and usage.assertions.total)
 
 
 def _prompt(file: File, column: int, row: Row) -> tuple[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.sources.flat import as_object, polars_frame, separator_of
 from aiops_lab.tables import conform, empty
 
+T = TypeVar("T")
 IDS = {"question_id": ("question_id", "id", "qid", "_id"), "text": ("text", "question", "query")}
 QUOTES = ("quote", "content", "text")
 STARTS, ENDS = ("start", "start_index"), ("end", "end_index")
@@ -260,19 +261,23 @@ def _relevance(value: Any) -> float:
 def read_table(source: Any, wanted: str) -> pl.DataFrame:
     """A table out of a frame, a list of records, or a file."""
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.is_file():
-            raise BadSource(f"there is no file or folder {str(source)!r}")
-        try:
-            return _read(path)
-        except (pl.exceptions.PolarsError, *UNREADABLE) as error:
-            raise BadSource(f"{path.name} cannot be read as a table: {error}") from None
+        return _opened(Path(source), _read)
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         try:
             return pl.DataFrame(list(source), strict=False, infer_schema_length=None)
         except (UnicodeEncodeError, TypeError, OverflowError, pl.exceptions.PolarsError) as error:
             raise BadSource(f"these records are no table: {error}") from None
     return polars_frame(source, wanted)
+
+
+def _opened(path: Path, read: Callable[[Path], T]) -> T:
+    """What a file holds."""
+    if not path.is_file():
+        raise BadSource(f"there is no file or folder {str(path)!r}")
+    try:
+        return read(path)
+    except (pl.exceptions.PolarsError, *UNREADABLE) as error:
+        raise BadSource(f"{path.name} cannot be read as a table: {error}") from None
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -305,15 +310,9 @@ def _question_records(source: Any) -> list[dict[str, Any]]:
         if not all(isinstance(row, Mapping) for row in source):
             raise BadSettings("questions are records: question_id, text, gold")
         return [dict(row) for row in source]
-    if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in (
-        ".json", ".jsonl", ".ndjson",
-    ):  # fmt: skip
-        try:
-            return records_in(Path(source))
-        except FileNotFoundError:
-            raise BadSource(f"there is no file {str(source)!r}") from None
-        except UNREADABLE as error:
-            raise BadSource(f"{Path(source).name} cannot be read: {error}") from None
+    json = (".json", ".jsonl", ".ndjson")  # whose gold may have any shape
+    if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in json:
+        return _opened(Path(source), records_in)
     return read_table(source, "give questions as a frame, a list of records or a file").to_dicts()
 
 

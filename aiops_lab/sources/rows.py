@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Any
 
+import msgspec
 import polars as pl
-from msgspec import Meta
+from msgspec import Meta, Raw
 
+from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Problem
+from aiops_lab.sources.jsonio import T, decode
 from aiops_lab.tables import SCHEMAS, TIME, digest, in_utc
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -22,10 +26,24 @@ SHORT = 1_024
 """Longest metadata value kept in a table, in characters; the whole is in the source."""
 
 
+@contextmanager
+def noting(note: Callable[[str, str], None], place: str, shape: str = "") -> Iterator[None]:
+    """What cannot be read within is noted; so is any record of another than a named shape."""
+    try:
+        yield
+    except BadSource as error:
+        note(place if error.place == "file" else error.place, error.reason)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if not shape:
+            raise
+        note(place, f"not the shape of {shape}: {error!r:.200}")
+
+
 class Rows:
-    """Rows gathered as dictionaries, made into frames a batch at a time."""
+    """Rows gathered as dictionaries, made into frames a batch at a time, and what is no row."""
 
     def __init__(self) -> None:
+        self.problems: list[Problem] = []
         self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._count = self._characters = 0
 
@@ -43,12 +61,24 @@ class Rows:
             "artefacts", artefact=artefact, version=version or mark[:12], digest=mark, content=text
         )
 
+    def problem(self, place: str, reason: str) -> None:
+        """Note what could not be read."""
+        self.problems.append(Problem(place, reason))
+
+    def each(
+        self, raws: Iterable[tuple[str, Raw | bytes]], decoder: msgspec.json.Decoder[T]
+    ) -> Iterator[tuple[str, T]]:
+        """Those that can be decoded, with their places."""
+        for place, raw in raws:
+            with noting(self.problem, place):
+                yield place, decode(raw, decoder, place)
+
     @property
     def full(self) -> bool:
         """Whether it is time to hand over a batch."""
         return self._count >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS
 
-    def batch(self, problems: Sequence[Problem] = (), runs: Sequence[dict[str, Any]] = ()) -> Batch:
+    def batch(self, runs: Sequence[dict[str, Any]] = ()) -> Batch:
         """Hand over what was gathered and start again."""
         tables = {
             table: pl.DataFrame(
@@ -57,8 +87,9 @@ class Rows:
             )
             for table, rows in self._rows.items()
         }
+        batch = Batch(tables, self.problems, tuple(runs))
         self.__init__()
-        return Batch(tables, tuple(problems), tuple(runs))
+        return batch
 
 
 def run_summary(

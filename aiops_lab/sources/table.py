@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,25 @@ def read(
         mapping = {name: theirs for name, theirs in mapping.items() if name not in SHAPING}
     else:
         frame = _csv(path, problems)
-    if not as_calls and decisions.kind_of(frame.columns, mapping):
-        batch = decisions.from_table(frame, mapping)
-    elif as_calls or calls.is_calls(frame.columns, mapping):
-        batch = calls.from_table(frame, mapping)
-    else:
-        batch = from_frame(frame, mapping, default_run=path.stem, uri=path.resolve().as_uri())
+    kind = kind_of(frame.columns, mapping, as_calls)
+    batch = rows_of(kind, frame, mapping, path.stem, path.resolve().as_uri())
     yield Batch(batch.tables, [*problems, *batch.problems], batch.runs)
+
+
+def kind_of(columns: Collection[str], mapping: Mapping, as_calls: bool) -> str:
+    """What the rows of a table with these columns are: answers, calls, or decisions."""
+    if not as_calls and decisions.kind_of(columns, mapping):
+        return decisions.NAME
+    return calls.NAME if as_calls or calls.is_calls(columns, mapping) else NAME
+
+
+def rows_of(kind: str, frame: pl.DataFrame, mapping: Mapping, run: str, uri: str) -> Batch:
+    """Rows of the canonical tables out of a table of that kind."""
+    if kind == decisions.NAME:
+        return decisions.from_table(frame, mapping)
+    if kind == calls.NAME:
+        return calls.from_table(frame, mapping)
+    return from_frame(frame, mapping, default_run=run, uri=uri)
 
 
 def _parquet(path: Path) -> pl.DataFrame:
@@ -152,13 +164,14 @@ def _from_json(
                 rows.append(item)
                 places.append(place)
     keys = {key for row in rows for key in row}
-    if not as_calls and decisions.kind_of(keys, mapping):
+    kind = kind_of(keys, mapping, as_calls)
+    if kind == decisions.NAME:
         inside = {str(mapping[name]) for name in decisions.COLUMNS if name in mapping} - keys
         paths = {path for path in inside if any(_at(row, path) is not None for row in rows)}
         flat = {name: [_plain(_at(row, name)) for row in rows] for name in sorted(keys | paths)}
         told = pl.DataFrame(flat, schema=dict.fromkeys(flat, pl.String))
         return told.with_columns(pl.Series("_place", places, pl.Int64))
-    as_calls = as_calls or calls.is_calls(keys, mapping)
+    as_calls = kind == calls.NAME
     known = calls.COLUMNS if as_calls else tuple(CANONICAL)
     wanted = {
         str(t)

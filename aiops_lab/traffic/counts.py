@@ -17,15 +17,10 @@ import narwhals as nw
 import polars as pl
 
 from aiops_lab.objectives.objective import Criterion, Objective
-from aiops_lab.tables import digest
+from aiops_lab.tables import digest, schema_of
 from aiops_lab.traffic.summaries import ALL, LARGEST, OBJECTIVE, told_requests
 
-COUNTS = pl.Schema(
-    {
-        "hour": pl.Datetime("us", "UTC"), "objective": pl.String, "stratum": pl.String,
-        "n": pl.Int64, "evaluated": pl.Int64, "bad": pl.Float64, "answers": pl.Float64,
-    }
-)  # fmt: skip
+COUNTS = schema_of("hour:time objective stratum n:int evaluated:int bad:float answers:float")
 KEY = ("objective", "hour", "stratum")
 REQUESTS = "requests"
 """The stratum that says how many requests a slice had, where scores are of some of them."""

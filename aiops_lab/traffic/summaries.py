@@ -14,7 +14,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.measures.measure import MEASURES
-from aiops_lab.tables import SCHEMAS, conform
+from aiops_lab.tables import conform, schema_of
 from aiops_lab.traffic.histograms import added_bins, bin_of
 from aiops_lab.traffic.labels import IS_LABEL, label_rates, label_strata
 
@@ -346,16 +346,10 @@ def _only_truth(days: pl.DataFrame) -> pl.Series:
     return even.filter("sum")["metric"].implode()
 
 
-DAILY = pl.Schema(
-    {
-        "day": pl.Date,
-        **{
-            name: SCHEMAS["hourly"][name]
-            for name in ("metric", "slice", "n", "events", "evaluated", "sum", "sum_squares",
-                         "bins", "measure_version")
-        },
-    }
-)  # fmt: skip
+DAILY = schema_of(
+    "day:date metric slice n:int events:int evaluated:int sum:float sum_squares:float bins:bins "
+    "measure_version:int"
+)
 
 
 def in_slice(traffic: pl.LazyFrame, where: str | None) -> pl.LazyFrame:

@@ -71,34 +71,24 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What a span may tell -> the attributes that tell it, the best first."""
 KINDS = {
-    "LLM": "model",
-    "EMBEDDING": "retrieval",
-    "RETRIEVER": "retrieval",
-    "RERANKER": "retrieval",
-    "TOOL": "tool",
-    "AGENT": "agent",
-    "PROMPT": "prompt",
-    "GUARDRAIL": "other",
-    "EVALUATOR": "other",
-}
+    kind: step
+    for step, kinds in {
+        "model": "LLM", "retrieval": "EMBEDDING RETRIEVER RERANKER", "tool": "TOOL",
+        "agent": "AGENT", "prompt": "PROMPT", "other": "GUARDRAIL EVALUATOR",
+    }.items()
+    for kind in kinds.split()
+}  # fmt: skip
 """OpenInference's kinds; CHAIN and UNKNOWN say nothing, so the name does."""
 OPERATIONS = {
-    "invoke_workflow": "other",
-    "chat": "model",
-    "text_completion": "model",
-    "completion": "model",
-    "generate_content": "model",
-    "embeddings": "retrieval",
-    "embedding": "retrieval",
-    "rerank": "retrieval",
-    "retrieval": "retrieval",
-    "search_memory": "retrieval",
-    "execute_tool": "tool",
-    "tool": "tool",
-    "invoke_agent": "agent",
-    "create_agent": "agent",
-    "plan": "agent",
-    "agent": "agent",
+    operation: step
+    for step, operations in {
+        "model": "chat text_completion completion generate_content",
+        "retrieval": "embeddings embedding rerank retrieval search_memory",
+        "tool": "execute_tool tool",
+        "agent": "invoke_agent create_agent plan agent",
+        "other": "invoke_workflow",
+    }.items()
+    for operation in operations.split()
 }
 """``gen_ai.operation.name``, ``llm.request.type``, and ``traceloop.span.kind`` where it tells."""
 WORDS = (

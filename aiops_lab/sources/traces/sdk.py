@@ -16,6 +16,7 @@ import msgspec
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Source
 from aiops_lab.sources.jsonio import decode
+from aiops_lab.sources.rows import noting
 from aiops_lab.sources.traces.records import Note, beginning, first_keys, records, salvaged
 from aiops_lab.sources.traces.scores import weight
 from aiops_lab.sources.traces.shape import LogRecord, Span
@@ -53,10 +54,8 @@ def read(path: Path, *, texts: bool = True, mapping: Mapping | None = None) -> I
     waiting: dict[str, list[tuple[str, Item]]] = {}
     for place, item, size in _items(path, spans.problem):
         held += size
-        try:
+        with noting(spans.problem, place, "a span or an annotation"):
             _take(spans, place, item, waiting)
-        except (AttributeError, TypeError, ValueError, msgspec.ValidationError) as error:
-            spans.problem(place, f"not the shape of a span or an annotation: {error!r:.200}")
         if held > PART_BYTES:
             spans.digest()
             held = 0

@@ -283,8 +283,5 @@ def _series(values: Sequence[Any], dtype: Any) -> pl.Series:
     try:
         return pl.Series(values, dtype=dtype)
     except TypeError:
-        return pl.Series([None if v is None else _written(v) for v in values], dtype=dtype)
-
-
-def _written(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        texts = [v if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+        return pl.Series(texts, dtype=dtype)

@@ -34,21 +34,16 @@ LISTS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "llm.choices": (".completion.", ANSWERING),
 }
 """Lists of messages -> what follows a number where they are flattened, and whose is wanted."""
-TEXTS = {
-    "gen_ai.tool.call.arguments": ASKING,
-    "gen_ai.retrieval.query.text": ASKING,
-    "gen_ai.memory.query.text": ASKING,
-    "reranker.query": ASKING,
-    "embedding.embeddings.0.embedding.text": ASKING,
-    "input.value": ASKING,
-    "traceloop.entity.input": ASKING,
-    "db.query.text": ASKING,
-    "db.statement": ASKING,
-    "tool.parameters": ASKING,
-    "gen_ai.tool.call.result": ANSWERING,
-    "output.value": ANSWERING,
-    "traceloop.entity.output": ANSWERING,
-}
+TEXTS = dict.fromkeys(
+    (
+        "gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text",
+        "reranker.query", "embedding.embeddings.0.embedding.text", "input.value",
+        "traceloop.entity.input", "db.query.text", "db.statement", "tool.parameters",
+    ),
+    ASKING,
+) | dict.fromkeys(
+    ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output"), ANSWERING
+)  # fmt: skip
 """Attributes that are a text, or a request or an answer as JSON."""
 DOCUMENTS = ("gen_ai.retrieval.documents", "reranker.output_documents", "retrieval.documents")
 CONTENT = (
@@ -57,15 +52,8 @@ CONTENT = (
 )  # fmt: skip
 """Events whose attributes are those that others give to the span itself."""
 INNER = (
-    "content",
-    "text",
-    "parts",
-    "contents",
-    "message_content",
-    "result",
-    "response",
-    "document",
-)
+    "content", "text", "parts", "contents", "message_content", "result", "response", "document",
+)  # fmt: skip
 
 
 class Part(Struct, gc=False):

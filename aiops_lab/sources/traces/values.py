@@ -21,14 +21,8 @@ SHAPES = {24: 16, 12: 8}
 """Length of an id in Base64 -> its length in bytes."""
 LATEST = 2**63 - 1
 STATUS: dict[Any, str] = {
-    1: "ok",
-    2: "error",
-    "1": "ok",
-    "2": "error",
-    "OK": "ok",
-    "ERROR": "error",
-    0: "unset",
-}
+    **dict.fromkeys((1, "1", "OK"), "ok"), **dict.fromkeys((2, "2", "ERROR"), "error"), 0: "unset",
+}  # fmt: skip
 WHOLE = re.compile(r"[+-]?\d{1,40}")
 
 
@@ -72,14 +66,9 @@ def plain(value: AnyValue, depth: int = 0) -> Any:
     >>> plain(AnyValue(kvlist_value=KeyValues([KeyValue("a", AnyValue(bool_value=True))])))
     {'a': True}
     """
-    if value.string_value is not None:
-        return value.string_value
-    if value.int_value is not None:
-        return value.int_value
-    if value.double_value is not None:
-        return value.double_value
-    if value.bool_value is not None:
-        return value.bool_value
+    for one in (value.string_value, value.int_value, value.double_value, value.bool_value):
+        if one is not None:
+            return one
     if depth > DEEPEST:
         raise BadSource("nested too deeply")
     if value.array_value is not None:
