@@ -135,7 +135,7 @@ def test_origin_names_the_day(result: RoutingShifts, payments: Any) -> None:
     assert isinstance(checks(result.checks, "May this be believed?"), Table)
     spec = drawn(attribution.origin(result))
     told = [row["told"] for row in rows_of(spec) if row["first"]]
-    assert told == ["Tuesday 15 September: failed 64.7 % against 3.6 %"]
+    assert told == ["Tuesday 15 Sep 2026: failed 64.7 % against 3.6 %"]
     assert payments.truth.origin == "2026-09-15"
     assert spec["title"]["text"] == "Learned on Tuesday 15 Sep 2026"
     assert len(rows_of(spec)) == result.origin.height
