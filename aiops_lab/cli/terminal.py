@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aiops_lab.lab import Lab
 
 FAILED, USAGE, INCONCLUSIVE, NOT_COMPUTED = 1, 2, 3, 4
+READER_GONE = 141
+"""What a shell says of a program whose reader ended first: `aiops-lab status | head -1`."""
 
 
 def print_json(answer: dict[str, Any], lab: Lab) -> None:
