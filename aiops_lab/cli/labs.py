@@ -29,6 +29,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
     """Make a new lab: a commented lab.toml and your own copy of the notebooks."""
     from shutil import copyfile
 
+    from aiops_lab.files import replacing
     from aiops_lab.lab import open_lab
     from aiops_lab.reports.run import shipped_notebooks
 
@@ -37,7 +38,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
     own.mkdir(exist_ok=True)
     for notebook in shipped_notebooks():
         if not (own / notebook.name).exists():
-            copyfile(notebook, own / notebook.name)
+            with replacing(own / notebook.name) as beside:
+                copyfile(notebook, beside)
     print(printable(f"The lab is in {folder}: settings in lab.toml, notebooks in notebooks/."))
     print(printable(f"Next: aiops-lab ingest YOUR_LOGS --lab {folder}"))
 
