@@ -47,7 +47,8 @@ def writing(path: str | os.PathLike[str], instead: str = "name another place") -
     except LabError:
         raise
     except Exception as error:
-        if (number := system_error(error)) is None:
+        number = system_error(error)
+        if number in (None, errno.EEXIST):  # another process was first: who called knows what then
             raise
         todo = "run the same command again when it can"
         if number in NO_ROOM:

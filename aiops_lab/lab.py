@@ -44,7 +44,8 @@ from aiops_lab.verdict import Verdict
 from aiops_lab.wording import listing
 
 SETTINGS = "lab.toml"
-UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
+UNSTORABLE = re.compile(r"[\[\]\x00-\x1f\x7f\ud800-\udfff]|%[0-9a-fA-F]{2}")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 TRAFFIC = ("traffic", "spans", "decisions")
 ATTACKS = "garak"
 """The source of runs that attack."""
@@ -387,12 +388,21 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
 
 def _opened(path: str | os.PathLike[str], template: str) -> Lab:
     folder = Path(path)
+    if ADDRESS.match(str(path)):
+        raise LabError(
+            f"a lab is a folder of this machine, and {str(path)!r} is an address: mount it"
+        )
     if (pinned := PINNED.fullmatch(str(path))) and not folder.exists():
+        if not Path(pinned[1]).is_dir():
+            raise BadSettings(f"there is no lab in {pinned[1]!r} to be seen at version {pinned[2]}")
         return _opened(pinned[1], template).at(int(pinned[2]))
     if folder.exists() and not folder.is_dir():
         raise LabError(f"{str(folder)!r} is a file; a lab is a folder")
     if UNSTORABLE.search(str(folder.absolute())):
-        raise LabError(f"tables cannot be stored below {str(folder)!r}: avoid [ ] and %20 in names")
+        raise LabError(
+            f"tables cannot be stored below {str(folder)!r}: avoid [ ], %20 and what is no text in "
+            "names"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / SETTINGS
     if not settings.exists() and not (folder / "tables").exists():

@@ -9,7 +9,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -18,7 +20,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from aiops_lab import Lab, LabError, open_lab
+from aiops_lab import Lab, LabError, demo_lab, open_lab
 from aiops_lab.reports.execute import execute
 from aiops_lab.sources.rows import when
 from aiops_lab.store import FORMAT, STAMP
@@ -313,3 +315,74 @@ def test_what_a_cell_started_ends_with_the_kernel_that_died(tmp_path: Path) -> N
     pid = int((tmp_path / "pid").read_text())
     gone = [psutil.Process(pid)] if psutil.pid_exists(pid) else []
     assert psutil.wait_procs(gone, 10)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "told"),
+    [
+        ("s3://bucket/lab", 4, "a lab is a folder of this machine"),
+        ("file:///lab", 4, "a lab is a folder of this machine"),
+        ("none@12", 2, "there is no lab in 'none' to be seen at version 12"),
+    ],
+)
+def test_what_is_no_folder_is_refused_and_makes_none(
+    tmp_path: Path, name: str, status: int, told: str
+) -> None:
+    for arguments in (["init", name], ["demo", name]):
+        done = run(*arguments, cwd=tmp_path)
+        assert (done.returncode, told in done.stderr) == (status, True), done.stderr
+    assert run("status", "--lab", name, cwd=tmp_path).returncode == status
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(LabError):
+        open_lab(name)
+
+
+ODD = ("with space", 'it\'s "so"', "new\nline", "-p", "100%", "%41", "😀", "\u202egnp", "a[b]", "*")
+
+
+def test_odd_names_of_files_are_read_and_what_is_no_file_does_not_hang(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in (*ODD, "\udcff", "Case", "case", "x" * 250):
+        write_eval(logs / f"{name}.eval", name.encode("utf-8", "replace").hex()[:60], samples=1)
+    os.mkfifo(logs / "pipe.eval")
+    (logs / "folder.csv").mkdir()
+    for name, target in (("loop", "."), ("self.eval", "self.eval"), ("zero.jsonl", "/dev/zero")):
+        (logs / name).symlink_to(target)
+    open_lab(tmp_path / "lab")
+    done = run("ingest", logs, "--lab", tmp_path / "lab", "--json", timeout=120)
+    answer = json.loads(done.stdout)
+    assert (answer["added"], answer["quarantined"]) == (
+        len({*ODD, "\udcff", "Case", "case", "x"}),
+        [],
+    )
+    for name in ("pipe.eval", "self.eval", "zero.jsonl"):
+        assert run("ingest", logs / name, "--lab", tmp_path / "lab", timeout=120).returncode == 2
+
+
+def test_one_of_two_demos_at_once_simulates(tmp_path: Path, monkeypatch) -> None:
+    """The other waits, or would write files anew that the first is reading."""
+    made = []
+
+    def simulated(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        place = Path(command[2])
+        made.append(place.name)
+        time.sleep(0.2)
+        place.mkdir()
+        for name in ("changes.csv", "training.csv", "decisions.csv", "truth.json"):
+            (place / name).write_text("run_id,sample_id,value\na,1,1\n")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("aiops_lab.lab.subprocess.run", simulated)
+    with ThreadPoolExecutor(2) as pool:
+        labs = list(pool.map(demo_lab, [tmp_path / "demo"] * 2))
+    assert sorted(made) == ["payments", "traffic"]
+    assert labs[0].runs().height == labs[1].runs().height > 5
+
+
+def test_a_demo_that_cannot_be_simulated_says_why(tmp_path: Path, monkeypatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "Traceback ...\nOSError: No space left")
+    monkeypatch.setattr("aiops_lab.lab.subprocess.run", lambda *_, **__: failed)
+    with pytest.raises(LabError, match=r"traffic of the demo lab could not .* No space left"):
+        demo_lab(tmp_path / "demo")
+    assert (tmp_path / "demo" / "lab.toml").read_text().count("[gate.metrics")
