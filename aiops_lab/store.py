@@ -87,7 +87,8 @@ class Store:
         except TableNotFoundError:
             return None
         except DeltaError as error:
-            raise LabError(f"{self.root / table} cannot be read: {error}") from error
+            why = str(error).partition("\n")[0]  # else Rust's own stack may follow
+            raise LabError(f"{self.root / table} cannot be read: {why}") from error
         if (given := _format(delta)) > FORMAT:
             raise LabError(
                 f"a newer aiops-lab wrote this lab: its format is {given}, this one reads up to "
