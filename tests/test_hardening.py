@@ -387,3 +387,11 @@ def test_a_demo_that_cannot_be_simulated_says_why(tmp_path: Path, monkeypatch) -
     with pytest.raises(LabError, match=r"traffic of the demo lab could not .* No space left"):
         demo_lab(tmp_path / "demo")
     assert (tmp_path / "demo" / "lab.toml").read_text().count("[gate.metrics")
+
+
+def test_a_command_to_be_copied_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    place = tmp_path / "my $(lab)"
+    told = run("init", place).stdout.splitlines()[-1].removeprefix("Next: ")
+    assert shlex.split(told)[-1] == str(place)
+    asked = run("status", "--lab", tmp_path / "no lab").stderr
+    assert shlex.split(asked.partition("make one: ")[2])[-1] == str(tmp_path / "no lab")

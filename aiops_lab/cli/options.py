@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aiops_lab.cli.terminal import quoted
 from aiops_lab.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -28,5 +29,6 @@ def existing(folder: Path) -> Lab:
     if (pinned := PINNED.fullmatch(str(folder))) and not folder.exists():
         place = Path(pinned[1])
     if not (place / SETTINGS).is_file() and not (place / "tables").is_dir():
-        raise BadSettings(f"there is no lab in {str(place)!r}; make one: aiops-lab init {place}")
+        todo = f"make one: aiops-lab init {quoted(place)}"
+        raise BadSettings(f"there is no lab in {str(place)!r}; {todo}")
     return open_lab(folder)

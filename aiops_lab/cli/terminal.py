@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,11 @@ def print_table(frame: Any, columns: list[str]) -> None:
     for row in frame.select(columns).iter_rows():
         table.add_row(*(Text(printable(value)) for value in row))
     Console().print(table)
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it, in a command to be copied."""
+    return shlex.quote(str(path))
 
 
 def printable(value: Any) -> str:
