@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import polars as pl
+from filelock import FileLock
 
 from aiops_lab.errors import BadSettings, BadSource, LabError, NotComputable, UnknownRun
+from aiops_lab.files import write_text, writing
 from aiops_lab.ingest import (
     ROLLUP,
     Ingest,
@@ -43,7 +44,8 @@ from aiops_lab.verdict import Verdict
 from aiops_lab.wording import listing
 
 SETTINGS = "lab.toml"
-UNSTORABLE = re.compile(r"[\[\]]|%[0-9a-fA-F]{2}")
+UNSTORABLE = re.compile(r"[\[\]\x00-\x1f\x7f\ud800-\udfff]|%[0-9a-fA-F]{2}")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 TRAFFIC = ("traffic", "spans", "decisions")
 ATTACKS = "garak"
 """The source of runs that attack."""
@@ -355,7 +357,11 @@ class Lab:
             return given.encode()
         path = self.path / ".redaction-key"
         if not path.exists():
-            with tempfile.NamedTemporaryFile(dir=self.path) as file:  # only its owner may read it
+            # only its owner may read it
+            with (
+                writing(path, "set AIOPS_LAB_REDACTION_KEY"),
+                tempfile.NamedTemporaryFile(dir=self.path) as file,
+            ):
                 file.write(secrets.token_bytes(32))
                 file.flush()
                 with suppress(FileExistsError):
@@ -381,19 +387,30 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
     0
     """
     path = path or os.environ.get("AIOPS_LAB")
-    if not path:
-        return demo_lab()
+    return _opened(path, TEMPLATE) if path else demo_lab()
+
+
+def _opened(path: str | os.PathLike[str], template: str) -> Lab:
     folder = Path(path)
+    if ADDRESS.match(str(path)):
+        raise LabError(
+            f"a lab is a folder of this machine, and {str(path)!r} is an address: mount it"
+        )
     if (pinned := PINNED.fullmatch(str(path))) and not folder.exists():
-        return open_lab(pinned[1]).at(int(pinned[2]))
+        if not Path(pinned[1]).is_dir():
+            raise BadSettings(f"there is no lab in {pinned[1]!r} to be seen at version {pinned[2]}")
+        return _opened(pinned[1], template).at(int(pinned[2]))
     if folder.exists() and not folder.is_dir():
         raise LabError(f"{str(folder)!r} is a file; a lab is a folder")
     if UNSTORABLE.search(str(folder.absolute())):
-        raise LabError(f"tables cannot be stored below {str(folder)!r}: avoid [ ] and %20 in names")
+        raise LabError(
+            f"tables cannot be stored below {str(folder)!r}: avoid [ ], %20 and what is no text in "
+            "names"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / SETTINGS
     if not settings.exists() and not (folder / "tables").exists():
-        settings.write_text(TEMPLATE, "utf-8")
+        write_text(settings, template)
     return Lab(folder)
 
 
@@ -405,21 +422,28 @@ def cache_folder() -> Path:
 def demo_lab(path: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Lab:
     """The demo lab, by default in the cache: eval logs, and simulated traffic and decisions."""
     folder = Path(path or cache_folder() / "demo")
-    fresh = not (folder / SETTINGS).exists()
-    lab = open_lab(folder)
-    if fresh:
-        (folder / SETTINGS).write_text(TEMPLATE + DEMO_GATE, "utf-8")
+    lab = _opened(folder, TEMPLATE + DEMO_GATE)
     lab.ingest(shipped("logs"), progress=progress)
     traffic, payments = folder / "traffic", folder / "payments"
     simulated = ((traffic, "traffic", ["--every"]), (payments, "decisions", []))
     for place, told, options in simulated:
         if not (place / "truth.json").exists():
-            if progress:
-                progress(f"{told} (simulated)", 0, 1)
-            program = shipped(place.name) / "simulate.py"
-            command = [sys.executable, str(program), str(place), *options]
-            subprocess.run(command, check=True, stdout=PIPE)
+            with writing(place), FileLock(folder / ".lock"):  # of two at once one makes it
+                _simulate(place, told, options, progress)
     files = [*sorted(traffic.glob("*.zst")), traffic / "changes.csv"]
     files += [payments / "training.csv", payments / "decisions.csv"]
     lab.ingest(*files, progress=progress)
     return lab
+
+
+def _simulate(place: Path, told: str, options: list[str], progress: Progress | None) -> None:
+    if (place / "truth.json").exists():
+        return
+    if progress:
+        progress(f"{told} (simulated)", 0, 1)
+    program = shipped(place.name) / "simulate.py"
+    command = [sys.executable, str(program), str(place), *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
+        raise LabError(f"the {told} of the demo lab could not be simulated into {place}: {why}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.files import replacing
 from aiops_lab.verdict import BADNESS, Verdict
 
 if TYPE_CHECKING:
@@ -96,10 +97,11 @@ def write_frames(
     written = []
     for name, frame in frames.items():
         path = place / f"{name}.{format}"
-        if format == "csv":
-            harmless(frame).write_csv(path)
-        else:
-            frame.write_parquet(path)
+        with replacing(path) as beside:
+            if format == "csv":
+                harmless(frame).write_csv(beside)
+            else:
+                frame.write_parquet(beside)
         written.append(path)
     return written
 

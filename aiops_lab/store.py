@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,12 +29,17 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from aiops_lab.errors import BadSettings, LabError
+from aiops_lab.files import writing
 from aiops_lab.tables import KEYS, SCHEMAS, empty
 
 COMMIT_POINT = "aiops-lab-ingests"
 COMMIT_TRIES = 200
 CHECKPOINT = {"delta.checkpointInterval": "10"}
 """Opening a table replays what came after its last checkpoint: a year of days stays quick so."""
+FORMAT = 1
+"""Raised with a change that this version would misread; columns that are added need none."""
+STAMP = "aiops-lab format "
+"""How the description of a Delta table begins; the number is that of the version that made it."""
 COMPACT = 50
 """After so many versions small files are put together, each table's in the order they came."""
 FILE, ROWS = 16 * 2**20, WriterProperties(compression="SNAPPY", max_row_group_size=20_000)
@@ -80,6 +86,14 @@ class Store:
                 delta = DeltaTable(self._uri(table))
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            why = str(error).partition("\n")[0]  # else Rust's own stack may follow
+            raise LabError(f"{self.root / table} cannot be read: {why}") from error
+        if (given := _format(delta)) > FORMAT:
+            raise LabError(
+                f"a newer aiops-lab wrote this lab: its format is {given}, this one reads up to "
+                f"{FORMAT}; install the newer one (nothing was changed)"
+            )
         self._opened[table] = self._mark(table, delta.version()), delta
         return delta
 
@@ -105,7 +119,8 @@ class Store:
             return pl.LazyFrame(schema=_columns(table))
         return pl.scan_parquet(
             [self.root / table / name for name in files], glob=False,
-            schema=_columns(table), missing_columns="insert",  # of labs older than a column
+            # of labs older than a column, or newer than this version
+            schema=_columns(table), missing_columns="insert", extra_columns="ignore",
         )  # fmt: skip
 
     def files(self, table: str) -> list[str]:
@@ -273,7 +288,8 @@ class Store:
             return
         for _ in range(COMMIT_TRIES):
             try:
-                write_deltalake(self._made(table), rows, mode="append", schema_mode="merge")
+                with writing(self.root / table):
+                    write_deltalake(self._made(table), rows, mode="append", schema_mode="merge")
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
@@ -297,7 +313,10 @@ class Store:
                 max_commit_retries=0,
             )
             try:
-                write_deltalake(delta, new, mode="append", commit_properties=mark)
+                with writing(self.root / "ingests"):
+                    write_deltalake(
+                        delta, new, mode="append", schema_mode="merge", commit_properties=mark
+                    )
             except CommitFailedError:
                 time.sleep(random.uniform(0.005, 0.05))
             else:
@@ -311,7 +330,8 @@ class Store:
             return
         for table in sorted(set(SCHEMAS) - {"verdicts"}):
             if (delta := self._delta(table)) is not None:
-                with suppress(DeltaError):  # another process wrote meanwhile: the next time will do
+                # another process wrote meanwhile, or there is no room: the next time will do
+                with suppress(DeltaError, OSError):
                     delta.optimize.compact(
                         target_size=FILE, max_concurrent_tasks=1, writer_properties=ROWS
                     )
@@ -322,16 +342,18 @@ class Store:
         """The Delta table, made where it is not there yet (perhaps by another process just now)."""
         if (delta := self._delta(table)) is not None:
             return delta
-        (self.root / table).mkdir(parents=True, exist_ok=True)
         try:
-            # without retries: of two that make it at once one must fail, not make it anew
-            return DeltaTable.create(
-                self._uri(table),
-                pl.Schema(_columns(table)),
-                mode="error",
-                configuration=CHECKPOINT,
-                commit_properties=CommitProperties(max_commit_retries=0),
-            )
+            with writing(self.root / table):
+                (self.root / table).mkdir(parents=True, exist_ok=True)
+                # without retries: of two that make it at once one must fail, not make it anew
+                return DeltaTable.create(
+                    self._uri(table),
+                    pl.Schema(_columns(table)),
+                    mode="error",
+                    description=f"{STAMP}{FORMAT}",
+                    configuration=CHECKPOINT,
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
         except DeltaError:
             if (delta := self._delta(table)) is None:
                 raise
@@ -350,8 +372,14 @@ class Store:
             stale = [a for a in attempts if a not in listed and _begun(a) < limit]
             if stale:
                 names = ", ".join(f"'{name}'" for name in stale)
-                swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
+                with writing(self.root / table):
+                    swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
         return swept
+
+
+def _format(delta: DeltaTable) -> int:
+    found = re.fullmatch(rf"{STAMP}(\d+)", delta.metadata().description or "")
+    return int(found[1]) if found else 1
 
 
 def _files(delta: DeltaTable, within: Within = None) -> pl.Series:

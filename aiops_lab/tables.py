@@ -127,6 +127,11 @@ def empty(table: str) -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMAS[table])
 
 
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+"""Only what lies between is a moment: the year 1 and 1970 are how programs write that they know
+none, 9999 how they write never, and nanoseconds end in 2262."""
+
+
 def in_utc(at: datetime) -> datetime:
     """A time in UTC; one without a zone is taken as UTC."""
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

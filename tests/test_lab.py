@@ -70,7 +70,7 @@ def test_a_lab_may_be_called_anything_usual(tmp_path: Path, name: str) -> None:
     assert open_lab(tmp_path / name).runs().height == 2
 
 
-@pytest.mark.parametrize("name", ["a[1]", "a%20b"])
+@pytest.mark.parametrize("name", ["a[1]", "a%20b", "a\nb", "a\udcffb"])
 def test_a_lab_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(LabError, match="avoid"):
         open_lab(tmp_path / name)

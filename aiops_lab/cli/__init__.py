@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aiops_lab.cli import export, gate, ingest, labs, report, slo
-from aiops_lab.cli.terminal import NOT_COMPUTED, USAGE, printable
+from aiops_lab.cli.terminal import NOT_COMPUTED, READER_GONE, USAGE, printable
 from aiops_lab.errors import BadSettings, LabError, UnknownRun
 
 app = typer.Typer(
@@ -73,15 +73,26 @@ def _joined(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; an error of ours is one sentence and the status it stands for."""
+    while (nothing := os.open(os.devnull, os.O_RDWR)) < 3:  # closed, it would be the next file's
+        os.set_inheritable(nothing, True)
+    os.close(nothing)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a sign stops nothing
             stream.reconfigure(errors="backslashreplace")
+    shown = sys.stdout
     try:
         app(_joined(sys.argv[1:]))
+    except SystemExit:
+        if sys.stdout is not shown:  # who read it is gone; 1 would say that a gate failed
+            sys.exit(READER_GONE)
+        raise
     except (BadSettings, UnknownRun) as error:
         status, told = USAGE, str(error)
-    except (LabError, OSError) as error:
+    except LabError as error:
         status, told = NOT_COMPUTED, str(error)
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        status = NOT_COMPUTED
     except Exception as error:
         # whatever went wrong, it is no verdict: 1 would say that a gate failed
         if os.environ.get("AIOPS_DEBUG"):

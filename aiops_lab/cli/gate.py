@@ -104,16 +104,17 @@ def _decided(lab: Lab, baseline: str, candidate: str, **settings: Any) -> Gate:
 
 
 def _write(answer: Gate, lab: Lab, markdown: Path | None, junit: Path | None) -> None:
+    from aiops_lab.files import write_text, writing
     from aiops_lab.reports.gate import to_junit, to_markdown
 
     key = lab.redaction_key()
     text = to_markdown(answer, key)
     if markdown:
-        markdown.write_text(text, "utf-8")
+        write_text(markdown, text)
     if junit:
-        junit.write_text(to_junit(answer, key), "utf-8")
+        write_text(junit, to_junit(answer, key))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
+        with writing(summary), Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
 
 

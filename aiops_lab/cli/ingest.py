@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aiops_lab.cli.options import JsonOption, LabOption, existing
-from aiops_lab.cli.terminal import print_json, print_table, printable, progress
+from aiops_lab.cli.terminal import print_json, print_table, printable, progress, quoted
 
 if TYPE_CHECKING:
     from aiops_lab.ingest import Ingest
@@ -89,4 +89,4 @@ def _tell_ingest(done: Ingest, lab: Lab) -> None:
         print(f"{done.quarantined.height} things could not be read and were quarantined:")
         print_table(done.quarantined.head(20), done.quarantined.columns)
     if done.added:
-        print(printable(f"Next: aiops-lab report --lab {lab.path}"))
+        print(printable(f"Next: aiops-lab report --lab {quoted(lab.path)}"))

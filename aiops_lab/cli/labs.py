@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aiops_lab.cli.options import JsonOption, LabOption, existing
-from aiops_lab.cli.terminal import print_json, print_table, printable, progress
+from aiops_lab.cli.terminal import print_json, print_table, printable, progress, quoted
 
 
 def demo(
@@ -22,13 +22,14 @@ def demo(
     with progress("reading") as shown:
         lab = demo_lab(folder, shown)
     print(printable(f"The demo lab with {lab.runs().height} runs is in {folder}."))
-    print(printable(f"Next: aiops-lab report --lab {folder}"))
+    print(printable(f"Next: aiops-lab report --lab {quoted(folder)}"))
 
 
 def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")]) -> None:
     """Make a new lab: a commented lab.toml and your own copy of the notebooks."""
     from shutil import copyfile
 
+    from aiops_lab.files import replacing
     from aiops_lab.lab import open_lab
     from aiops_lab.reports.run import shipped_notebooks
 
@@ -37,9 +38,10 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder of the new lab.")])
     own.mkdir(exist_ok=True)
     for notebook in shipped_notebooks():
         if not (own / notebook.name).exists():
-            copyfile(notebook, own / notebook.name)
+            with replacing(own / notebook.name) as beside:
+                copyfile(notebook, beside)
     print(printable(f"The lab is in {folder}: settings in lab.toml, notebooks in notebooks/."))
-    print(printable(f"Next: aiops-lab ingest YOUR_LOGS --lab {folder}"))
+    print(printable(f"Next: aiops-lab ingest YOUR_LOGS --lab {quoted(folder)}"))
 
 
 def status(lab: LabOption, as_json: JsonOption = False) -> None:
@@ -94,9 +96,9 @@ def new(
 
     path = new_notebook(existing(lab).path / "notebooks", name)
     print(printable(f"{path} asks and answers; now make the question yours."))
-    print(
-        printable(f"Next: aiops-lab open --lab {lab}, or aiops-lab report {path.stem} --lab {lab}")
-    )
+    place = quoted(lab)
+    told = f"Next: aiops-lab open --lab {place}, or aiops-lab report {path.stem} --lab {place}"
+    print(printable(told))
 
 
 def open_(

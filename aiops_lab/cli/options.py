@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aiops_lab.cli.terminal import quoted
 from aiops_lab.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -19,11 +20,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 def existing(folder: Path) -> Lab:
     """The lab in a folder that is one: a typing error must not make a new lab."""
-    from aiops_lab.lab import PINNED, SETTINGS, open_lab
+    from aiops_lab.lab import ADDRESS, PINNED, SETTINGS, open_lab
 
+    if ADDRESS.match(str(folder)):
+        return open_lab(folder)  # which says why it is none
     place = folder
     if (pinned := PINNED.fullmatch(str(folder))) and not folder.exists():
         place = Path(pinned[1])
     if not (place / SETTINGS).is_file() and not (place / "tables").is_dir():
-        raise BadSettings(f"there is no lab in {str(place)!r}; make one: aiops-lab init {place}")
+        todo = f"make one: aiops-lab init {quoted(place)}"
+        raise BadSettings(f"there is no lab in {str(place)!r}; {todo}")
     return open_lab(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 NAME, UNSEEN = 24, 160
 """Widths: of a name on a terminal, and of a line where there is none."""
 FAILED, USAGE, INCONCLUSIVE, NOT_COMPUTED = 1, 2, 3, 4
+READER_GONE = 141
+"""What a shell says of a program whose reader ended first: `aiops-lab status | head -1`."""
 
 
 def print_json(answer: dict[str, Any], lab: Lab) -> None:
@@ -48,6 +51,11 @@ def print_table(frame: Any, columns: list[str]) -> None:
     for row in frame.select(columns).iter_rows():
         table.add_row(*(Text(printable(value)) for value in row))
     console.print(table)
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it, in a command to be copied."""
+    return shlex.quote(str(path))
 
 
 def printable(value: Any) -> str:

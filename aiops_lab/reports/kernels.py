@@ -157,6 +157,13 @@ class WarmProvisioner(LocalProvisioner):
             return self.connection_info
         return await super().launch_kernel(cmd, **kwargs)
 
+    async def cleanup(self, restart: bool = False) -> None:
+        """End what cells started too: it outlives a kernel that died."""
+        if self.pgid:
+            with suppress(OSError):  # a kernel leads a group of its own
+                os.killpg(self.pgid, signal.SIGKILL)
+        await super().cleanup(restart)
+
 
 class WarmManager(AsyncKernelManager):
     """A kernel that starts warm where it can, reached through sockets only its user may open."""

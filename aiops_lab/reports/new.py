@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.files import write_text
 from aiops_lab.settings import REPORT_NAME
 
 PARAMETERS = """\
@@ -76,5 +77,5 @@ def new_notebook(folder: Path, name: str) -> Path:
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
     folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    write_text(path, nbformat.writes(notebook) + "\n")
     return path

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import platform
 import re
 import secrets
@@ -35,6 +34,8 @@ from aiops_lab.charts.cases import MIME as CASES_MIME
 from aiops_lab.charts.figures import figures
 from aiops_lab.charts.table import MIME as TABLE_MIME
 from aiops_lab.charts.theme import MIME as CHART_MIME
+from aiops_lab.errors import LabError
+from aiops_lab.files import write_text
 from aiops_lab.lab import Lab, cache_folder
 from aiops_lab.reports.playbook import anchor, entries
 from aiops_lab.verdict import SIGNS, WIDGET_MIME, Evidence, Verdict
@@ -120,13 +121,6 @@ def executed_verdict(notebook: nbformat.NotebookNode) -> Verdict | None:
                 evidence = tuple(Evidence(**row) for row in found.get("evidence", ()))
                 return Verdict(**{**found, "evidence": evidence})
     return None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that nobody sees half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, "utf-8", "xmlcharrefreplace")
-    beside.replace(path)
 
 
 def _blocks(notebook: nbformat.NotebookNode) -> Iterator[dict[str, Any]]:
@@ -326,7 +320,7 @@ def _vega() -> Markup:
     import vl_convert
 
     bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # pyright: ignore[reportCallIssue]
-    with suppress(OSError):
+    with suppress(OSError, LabError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, bundle)
     return _in_script(bundle)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import nbformat
 
-from aiops_lab.errors import BadSettings
+from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.lab import Lab
 from aiops_lab.redact import redact, redacted
 from aiops_lab.reports.execute import Cells, execute, stop_all, warm_up
@@ -204,10 +204,12 @@ def run_reports(
     BadSettings
         A parameter that a notebook does not have, or of another type; a folder that cannot be
         written to.
+    LabError
+        The lab cannot be written, which keeps the verdicts.
     """
     lab = lab.at(lab.version)
     ready = [_prepared(request, lab, out) for request in requests]
-    _check_folder(out, lab)
+    _check_folders(out, lab)
     pages = [each.place.page for each in ready]
     if twice := {page.parent.name for page in pages if pages.count(page) > 1}:
         raise BadSettings(f"two reports would be called {twice.pop()!r}; run one after the other")
@@ -226,8 +228,14 @@ def run_reports(
     return side_by_side(one, len(ready), jobs, stopped)
 
 
-def _check_folder(out: Path, lab: Lab) -> None:
-    if (lab.path / "tables").resolve() in [out.resolve(), *out.resolve().parents]:
+def _check_folders(out: Path, lab: Lab) -> None:
+    tables = lab.path / "tables"
+    if not os.access(tables if tables.exists() else lab.path, os.W_OK):
+        raise LabError(
+            f"{tables} cannot be written, where verdicts are kept: allow this user to write there, "
+            "or copy the lab"
+        )
+    if tables.resolve() in [out.resolve(), *out.resolve().parents]:
         raise BadSettings(f"the lab's tables are in {out}; choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)

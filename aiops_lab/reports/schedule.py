@@ -18,9 +18,9 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from aiops_lab.errors import BadSettings, LabError
+from aiops_lab.files import write_text
 from aiops_lab.lab import Lab
 from aiops_lab.reports.notify import Undelivered, news, tell
-from aiops_lab.reports.page import write_text
 from aiops_lab.reports.parameters import checked, read_notebook
 from aiops_lab.reports.run import (
     TIME_LIMIT,

@@ -14,7 +14,6 @@ Files are replaced in one step: nobody ever sees half of one.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +25,9 @@ import polars as pl
 from filelock import FileLock
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.files import replacing, write_text
 from aiops_lab.lab import Lab
-from aiops_lab.reports.page import document, templates, title, write_text
+from aiops_lab.reports.page import document, templates, title
 from aiops_lab.reports.parameters import read_notebook
 from aiops_lab.reports.playbook import playbook
 from aiops_lab.settings import REPORT_NAME
@@ -90,13 +90,11 @@ def publish(place: Place, page: str, notebook: str, keep: Kept = KEEP) -> None:
     write_text(place.notebook, notebook)
     write_text(place.page, page)
     newest = pages_of(place.folder)[-1]
-    beside = place.latest.with_name(f".{place.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    try:
-        beside.hardlink_to(newest)
-    except OSError:  # a file system without links
-        beside.write_bytes(newest.read_bytes())
-    beside.replace(place.latest)
+    with replacing(place.latest) as beside:
+        try:
+            beside.hardlink_to(newest)
+        except OSError:  # a file system without links
+            beside.write_bytes(newest.read_bytes())
     _prune(place.folder, keep)
 
 

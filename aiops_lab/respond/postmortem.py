@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.files import write_text
 from aiops_lab.objectives.objective import Objective
 from aiops_lab.objectives.short import objectives_in
 from aiops_lab.redact import redacted_frame
@@ -100,14 +101,14 @@ def write_cases(lab: Any, made: Postmortem, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(lab.path) / FOLDER
     home.mkdir(exist_ok=True)
-    (home / f"{made.kept['id']}.json").write_text(json.dumps(made.kept, indent=1) + "\n", "utf-8")
+    write_text(home / f"{made.kept['id']}.json", json.dumps(made.kept, indent=1) + "\n")
     if not made.cases.height:
         return []
     cases = folder / f"postmortem-{made.kept['id']}-cases.jsonl"
     rows = ({"id": row["trace_id"], "input": row["input"], "target": "",
              "metadata": {"logged_output": row["output"], "stratum": row["stratum"]}}
             for row in made.cases.to_dicts())  # fmt: skip
-    cases.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    write_text(cases, "".join(json.dumps(row) + "\n" for row in rows))
     return [cases]
 
 

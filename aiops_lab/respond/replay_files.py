@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.files import write_text
 
 TOOLS = ("inspect", "promptfoo")
 TASK = '''"""Logged requests, answered again. Run: inspect eval replay_task.py --model MODEL
@@ -180,15 +181,15 @@ def write_replay(
     lines = samples_of(rows) if to == "inspect" else tests_of(rows)
     written = [folder / "replay.jsonl"]
     text = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
-    written[0].write_text(text, "utf-8")
+    write_text(written[0], text)
     arms = []
     for name, prompt in (prompts or {}).items():
         arms.append(folder / f"prompt-{arm_name(name)}.txt")
-        arms[-1].write_text(prompt, "utf-8")
+        write_text(arms[-1], prompt)
     written += arms
     if to == "inspect":
         written.append(folder / "replay_task.py")
-        written[-1].write_text(TASK, "utf-8")
+        write_text(written[-1], TASK)
         return written
     config = {
         "description": "Logged requests, answered again",
@@ -197,5 +198,5 @@ def write_replay(
         "tests": "file://replay.jsonl",
     }
     written.append(folder / "promptfooconfig.json")
-    written[-1].write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    write_text(written[-1], json.dumps(config, indent=2) + "\n")
     return written

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
+from aiops_lab.files import replacing
 
 SEPARATORS = {"colon": ": ", "dash": " - ", "newline": "\n", "colons": " :: "}
 CASES: dict[str, Callable[[str], str]] = {
@@ -120,7 +121,8 @@ def write_formats(
     paths = []
     for number, (name, text) in enumerate(prompt_formats(prompt, count=count, seed=seed).rows()):
         paths.append(folder / f"{number:02d}-{name}{suffix}")
-        paths[-1].write_bytes(text.encode())
+        with replacing(paths[-1]) as beside:
+            beside.write_bytes(text.encode())
     return paths
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem
 from aiops_lab.sources.jsonio import compact
-from aiops_lab.sources.rows import SHORT, run_summary
+from aiops_lab.sources.rows import SHORT, moments, run_summary
 from aiops_lab.tables import SCHEMAS, TIME, conform, digest
 
 NAME = "table"
@@ -274,6 +274,12 @@ def _named(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     column, given = pl.col(name), frame.schema[name]
+    if dtype == TIME and given != pl.Null:
+        found = moments(frame[name])
+        if given == pl.String and found.null_count():  # another country's way, if all have the same
+            guessed = frame[name].str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+            found = found.fill_null(moments(guessed))
+        return pl.lit(found)
     if name in IDS and given.is_float() and _integral(frame[name]):
         # pandas makes integers beside a missing value floats
         return column.cast(pl.Int64).cast(pl.String)
@@ -293,8 +299,6 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     text = column.str.strip_chars().str.to_lowercase()
     if dtype == pl.Boolean:
         return pl.when(text.is_in(TRUE)).then(True).when(text.is_in(FALSE)).then(False).alias(name)
-    if dtype == TIME:
-        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     number = text.cast(pl.Float64, strict=False)
     number = pl.when(number.is_finite()).then(number)
     if dtype == pl.Int64:

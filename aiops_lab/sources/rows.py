@@ -16,7 +16,7 @@ from msgspec import Meta, Raw
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Problem
 from aiops_lab.sources.jsonio import T, decode
-from aiops_lab.tables import SCHEMAS, TIME, digest, in_utc
+from aiops_lab.tables import NO_TIME, SCHEMAS, TIME, digest, in_utc
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that a table can hold."""
@@ -116,23 +116,21 @@ def thin(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def when(text: Any) -> datetime | None:
     """An ISO time as UTC; a time without a zone is taken as UTC, nonsense as missing."""
-    if isinstance(text, int | float):
-        try:
-            return datetime.fromtimestamp(text, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
-    if not isinstance(text, str):
-        return None
     try:
-        return in_utc(datetime.fromisoformat(text))
-    except ValueError:
+        if isinstance(text, int | float):
+            found = datetime.fromtimestamp(text, UTC)
+        else:
+            found = in_utc(datetime.fromisoformat(text))
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
+    return found if NO_TIME[0] < found < NO_TIME[1] else None
 
 
 def moments(values: pl.Series) -> pl.Series:
     """Times as they are written in tables, as UTC; null where a value is none.
 
-    A text is an ISO time or a number; the unit of a number since 1970 is told by its size.
+    A text is an ISO time or a number; the unit of a number since 1970 is told by its size. What
+    lies outside of `NO_TIME` is none.
 
     Examples
     --------
@@ -140,6 +138,12 @@ def moments(values: pl.Series) -> pl.Series:
     >>> moments(pl.Series(given)).dt.to_string("%d %H:%M").to_list()
     ['01 08:00', '01 08:00', '01 08:00', None]
     """
+    found = _moments(values)
+    known = found.is_between(*NO_TIME, closed="none").fill_null(False)
+    return found.set(~known, None)
+
+
+def _moments(values: pl.Series) -> pl.Series:
     if isinstance(values.dtype, pl.Datetime):
         zoned = values if values.dtype.time_zone else values.dt.replace_time_zone("UTC")
         return zoned.cast(TIME)
@@ -155,6 +159,9 @@ def moments(values: pl.Series) -> pl.Series:
         *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC")
           for f in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")),
         column.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC"),
+        pl.when(column.str.contains(r"^[12]\d{7}$"))
+        .then(column.str.to_date("%Y%m%d", strict=False)).cast(pl.Datetime("us"))
         .dt.replace_time_zone("UTC"),
         *(pl.when((number > 0) & (number < limit)).then((number * factor).round().cast(pl.Int64))
           .cast(TIME) for limit, factor in sizes),

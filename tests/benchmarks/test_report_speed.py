@@ -13,7 +13,8 @@ import nbformat
 import pytest
 
 from aiops_lab import Lab
-from aiops_lab.reports.page import prepare, render, write_text
+from aiops_lab.files import write_text
+from aiops_lab.reports.page import prepare, render
 from aiops_lab.reports.run import reports_of
 from tests.benchmarks.proof import Table
 

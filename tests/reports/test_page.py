@@ -17,7 +17,8 @@ from aiops_lab.charts import table
 from aiops_lab.charts.cases import Case, Cases
 from aiops_lab.charts.figures import figures
 from aiops_lab.charts.theme import MIME as CHART
-from aiops_lab.reports.page import VIEW_MIME, executed_verdict, render, script_json, write_text
+from aiops_lab.files import write_text
+from aiops_lab.reports.page import VIEW_MIME, executed_verdict, render, script_json
 from aiops_lab.verdict import WIDGET_MIME
 from tests.browser.payloads import PAYLOADS
 from tests.conftest import table_of
