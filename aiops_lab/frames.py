@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import UnknownRun
-from aiops_lab.sources.flat import from_frame, polars_frame
-from aiops_lab.tables import empty
+from aiops_lab.sources.flat import from_frame
+from aiops_lab.tables import empty, polars_frame
 
 AMOUNTS = ("tokens_in", "tokens_out", "tokens_judge", "latency_s", "cost_usd")
 OF_THE_CALL = ("latency_s", "cost_usd")

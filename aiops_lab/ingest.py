@@ -19,11 +19,10 @@ from aiops_lab.objectives.objective import Objective
 from aiops_lab.sources import calls, retrieval_logs
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.find import DATA_SUFFIXES
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.sources.jsonio import compact
 from aiops_lab.sources.table import NAME, kind_of, rows_of
 from aiops_lab.store import Store, new_attempt
-from aiops_lab.tables import SCHEMAS
+from aiops_lab.tables import SCHEMAS, polars_frame
 from aiops_lab.traffic.rollup import rolled_up
 
 Progress = Callable[[str, int, int], None]

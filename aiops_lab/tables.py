@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from aiops_lab.errors import BadSettings
+
 TIME = pl.Datetime("us", "UTC")
 
 
@@ -147,3 +149,66 @@ def digest(text: str | bytes) -> str:
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def polars_frame(data: Any, wanted: str) -> pl.DataFrame:
+    """A data frame of any library that Narwhals knows, as a Polars frame.
+
+    Raises
+    ------
+    BadSettings
+        It is no frame (`wanted` says what to give), or holds what no table can.
+    """
+    import narwhals as nw  # takes its time; not every command needs it
+
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        raise BadSettings(f"{wanted}, not a {type(data).__name__}") from None
+    try:
+        return (frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame).to_polars()
+    except Exception as error:  # each library has its own
+        raise BadSettings(f"the frame cannot be read as a table: {error}") from None
+
+
+def moments(values: pl.Series) -> pl.Series:
+    """Times as they are written in tables, as UTC; null where a value is none.
+
+    A text is an ISO time or a number; the unit of a number since 1970 is told by its size. What
+    lies outside of `NO_TIME` is none.
+
+    Examples
+    --------
+    >>> given = ["2026-05-01 10:00+02:00", "1777622400", "1777622400000", "soon"]
+    >>> moments(pl.Series(given)).dt.to_string("%d %H:%M").to_list()
+    ['01 08:00', '01 08:00', '01 08:00', None]
+    """
+    found = _moments(values)
+    known = found.is_between(*NO_TIME, closed="none").fill_null(False)
+    return found.set(~known, None)
+
+
+def _moments(values: pl.Series) -> pl.Series:
+    if isinstance(values.dtype, pl.Datetime):
+        zoned = values if values.dtype.time_zone else values.dt.replace_time_zone("UTC")
+        return zoned.cast(TIME)
+    if values.dtype == pl.Date:
+        return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    column, texts = pl.col("values"), values.cast(pl.String, strict=False).str.strip_chars()
+    zoned = column.str.replace(r"[zZ]$", "+00:00").str.replace(" ", "T", literal=True)
+    number = column.cast(pl.Float64, strict=False)
+    sizes = ((10.0**11, 1e6), (10.0**14, 1e3), (10.0**17, 1.0), (9e18, 1e-3))
+    found = pl.coalesce(
+        *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.convert_time_zone("UTC")
+          for f in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")),
+        *(zoned.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+          for f in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")),
+        column.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC"),
+        pl.when(column.str.contains(r"^[12]\d{7}$"))
+        .then(column.str.to_date("%Y%m%d", strict=False)).cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC"),
+        *(pl.when((number > 0) & (number < limit)).then((number * factor).round().cast(pl.Int64))
+          .cast(TIME) for limit, factor in sizes),
+    )  # fmt: skip
+    return texts.alias("values").to_frame().select(found.alias(values.name)).to_series()

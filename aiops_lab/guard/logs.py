@@ -13,8 +13,8 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.guard.attacks import PROBED, TRIED
 from aiops_lab.settings import Guard, Settings, settings_of
 from aiops_lab.ship.retrieval.traced import traced_hits
-from aiops_lab.sources.flat import from_frame, polars_frame
-from aiops_lab.tables import conform, empty
+from aiops_lab.sources.flat import from_frame
+from aiops_lab.tables import conform, empty, polars_frame
 from aiops_lab.traffic.requests import requests_of
 from aiops_lab.watch.traces import days_of_spans
 

@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.sources.flat import polars_frame
-from aiops_lab.tables import SCHEMAS, TIME, conform, empty, in_utc
+from aiops_lab.tables import SCHEMAS, TIME, conform, empty, in_utc, polars_frame
 from aiops_lab.traffic.summaries import ALL, in_slice
 from aiops_lab.watch.changes import change_log, version_days
 from aiops_lab.wording import day_words

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, NotComputable
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.expected import Sums
+from aiops_lab.tables import polars_frame
 
 LARGEST = 1e30
 """No sum is so large: powers of it would be infinite."""

@@ -19,9 +19,9 @@ from aiops_lab.errors import BadSettings, NotComputable, UnknownRun
 from aiops_lab.frames import evals
 from aiops_lab.result import Result
 from aiops_lab.ship.rank import Shared, check_level, covariance_of_means, shared_scores
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.power import questions_needed
 from aiops_lab.stats.single import single_mean
+from aiops_lab.tables import polars_frame
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import figure, interval
 

@@ -16,9 +16,8 @@ import polars as pl
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem
 from aiops_lab.sources.flat import ABSENT, FALSE, TRUE, metadata, named, pick, typed
-from aiops_lab.sources.rows import moments
 from aiops_lab.sources.traces.scores import THUMBS
-from aiops_lab.tables import SCHEMAS, conform, digest
+from aiops_lab.tables import SCHEMAS, conform, digest, moments
 
 NAME = "calls"
 TIMES = ("at", "started_at", "timestamp")

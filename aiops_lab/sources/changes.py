@@ -10,8 +10,7 @@ import polars as pl
 from aiops_lab.errors import BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
 from aiops_lab.sources.retrieval import read_table
-from aiops_lab.sources.rows import moments
-from aiops_lab.tables import conform, digest
+from aiops_lab.tables import conform, digest, moments
 
 NEEDED = {"at", "artefact"}
 VERSIONS = {"from_version", "to_version"}

@@ -14,8 +14,7 @@ import polars as pl
 
 from aiops_lab.sources.contract import Batch, Mapping, Problem
 from aiops_lab.sources.flat import FALSE, TRUE, named, pick
-from aiops_lab.sources.rows import moments
-from aiops_lab.tables import conform, digest
+from aiops_lab.tables import conform, digest, moments
 
 NAME = "decisions"
 TOLD = ("decision_id", "at", "chosen", "score", "outcome", "split")

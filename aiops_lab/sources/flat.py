@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
-import narwhals as nw
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.sources.contract import Batch, Mapping, Problem
 from aiops_lab.sources.jsonio import compact
-from aiops_lab.sources.rows import SHORT, moments, run_summary
-from aiops_lab.tables import SCHEMAS, TIME, conform, digest
+from aiops_lab.sources.rows import SHORT, run_summary
+from aiops_lab.tables import SCHEMAS, TIME, conform, digest, moments
 
 NAME = "table"
 SHAPING = ("rows", "explode", "where")
@@ -31,24 +30,6 @@ TRUE, FALSE = (
 )
 BLANK = ("error", "cluster")
 ABSENT = ("", "nan", "null", "none", "na", "n/a")
-
-
-def polars_frame(data: Any, wanted: str) -> pl.DataFrame:
-    """A data frame of any library that Narwhals knows, as a Polars frame.
-
-    Raises
-    ------
-    BadSettings
-        It is no frame (`wanted` says what to give), or holds what no table can.
-    """
-    try:
-        frame = nw.from_native(data)
-    except TypeError:
-        raise BadSettings(f"{wanted}, not a {type(data).__name__}") from None
-    try:
-        return (frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame).to_polars()
-    except Exception as error:  # each library has its own
-        raise BadSettings(f"the frame cannot be read as a table: {error}") from None
 
 
 def separator_of(first: str) -> str:

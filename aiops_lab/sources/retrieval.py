@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
-from aiops_lab.sources.flat import as_object, polars_frame, separator_of
-from aiops_lab.tables import conform, empty
+from aiops_lab.sources.flat import as_object, separator_of
+from aiops_lab.tables import conform, empty, polars_frame
 
 T = TypeVar("T")
 IDS = {"question_id": ("question_id", "id", "qid", "_id"), "text": ("text", "question", "query")}

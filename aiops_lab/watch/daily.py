@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.baseline import Floats, Integers
+from aiops_lab.tables import polars_frame
 
 KEY = ["metric", "slice"]
 NUMBERS = ("n", "evaluated", "events", "sum", "sum_squares")

@@ -10,8 +10,8 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.judged import Judged, corrected_rate
+from aiops_lab.tables import polars_frame
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import figure, interval
 

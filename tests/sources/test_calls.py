@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aiops_lab import Lab, open_lab
 from aiops_lab.errors import BadSettings
 from aiops_lab.sources.calls import from_table, is_calls
-from aiops_lab.sources.rows import moments
+from aiops_lab.tables import moments
 
 CALLS = """\
 at,output,model_served,tokens_in,tokens_out,latency_s,cost_usd,slice,language,tenant,helpful

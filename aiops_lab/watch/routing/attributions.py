@@ -10,9 +10,9 @@ import polars as pl
 from scipy import special
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import Bools, Floats
 from aiops_lab.stats.shapley import sampled
+from aiops_lab.tables import polars_frame
 from aiops_lab.watch.routing.decisions import DAY, Decisions, decisions_if_any
 from aiops_lab.watch.routing.model import (
     Chances,

@@ -15,9 +15,8 @@ import numpy as np
 import polars as pl
 
 from aiops_lab.errors import BadSettings, NotComputable
-from aiops_lab.sources.flat import polars_frame
-from aiops_lab.sources.rows import moments
 from aiops_lab.stats.calendar import Floats, Integers
+from aiops_lab.tables import moments, polars_frame
 from aiops_lab.wording import listing
 
 KNOWN = ("decision_id", "at", "chosen", "score", "outcome", "split")

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
-from aiops_lab.sources.flat import polars_frame
 from aiops_lab.stats.calendar import PERMUTATIONS, chance, detrended
+from aiops_lab.tables import polars_frame
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.routing import words
 from aiops_lab.watch.routing.attributions import (
