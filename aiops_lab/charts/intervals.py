@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from aiops_lab.charts.theme import BASELINE, BETTER, CANDIDATE, WORSE
+from aiops_lab.tables import schema_of
 
 Chart: TypeAlias = alt.LayerChart | alt.FacetChart
 ROW_HEIGHT = 50
@@ -24,11 +25,7 @@ RULED = {
     "fail": (WORSE, "square"),
 }
 PLAIN = {"candidate": (CANDIDATE, "circle")}
-ROW = {
-    **dict.fromkeys(("name", "told", "state", "method"), pl.String),
-    **dict.fromkeys(("value", "low", "high", "limit"), pl.Float64),
-    "questions": pl.Int64,
-}
+ROW = schema_of("name told state method value:float low:float high:float limit:float questions:int")
 
 
 def intervals(

@@ -10,11 +10,11 @@ from aiops_lab.errors import BadSettings
 from aiops_lab.respond.difference import aligned
 from aiops_lab.respond.replay import STRATA, VERSIONS
 from aiops_lab.respond.triage import Triage, incident_of
-from aiops_lab.tables import SCHEMAS, TIME, shaped
+from aiops_lab.tables import SCHEMAS, schema_of, shaped
 from aiops_lab.watch.changes import ARTEFACTS, bare_version
 from aiops_lab.watch.traces import pick_traces, steps_of
 
-PICKED = {"trace_id": pl.String, "at": TIME, "side": pl.String, "outcome": pl.Float64}
+PICKED = schema_of("trace_id at:time side outcome:float")
 TEXTS = ("name", "status", *STRATA, *VERSIONS)
 NUMBERS = ("duration_s", "tokens_in", "tokens_out", "cost_usd")
 OF_SPANS = [name for name in (*VERSIONS, *NUMBERS) if name in SCHEMAS["spans"]]

@@ -13,6 +13,7 @@ import polars as pl
 
 from aiops_lab.diff import word_diff
 from aiops_lab.sources.traces.texts import loaded, words
+from aiops_lab.tables import schema_of
 from aiops_lab.wording import ALONE, listing, visible
 
 T = TypeVar("T")
@@ -39,8 +40,8 @@ VARIABLE = re.compile(
     r"|(?<![{$])\{([A-Za-z_][\w.]{0,79})(?:![rsa])?(?::[^{}\s]{0,40})?\}(?!\})"
 )
 SPELLED = ("<%= {} %>", "${{{}}}", "{{{{{}}}}}", "{{{}}}")
-PARTS = {"message": pl.Int64, **dict.fromkeys(("role", "side", "sign", "text"), pl.String)}
-COUNTS = {"before": pl.Int64, "after": pl.Int64}
+PARTS = schema_of("message:int role side sign text")
+COUNTS = schema_of("before:int after:int")
 HIDDEN = {"kind": pl.String, "characters": pl.String, **COUNTS}
 VARIABLES = {"variable": pl.String, **COUNTS}
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.respond.incident import moment, with_outcome
+from aiops_lab.tables import schema_of
 from aiops_lab.traffic.summaries import in_slice
 
 STRATA = ("slice", "language", "tenant")
@@ -20,11 +21,9 @@ VERSIONS = (
     "prompt_version", "model_requested", "model_served", "fingerprint", "index_version",
     "retrieval_version", "parser_version", "code_version",
 )  # fmt: skip
-SET = {
-    "trace_id": pl.String, "at": pl.Datetime("us", "UTC"), "stratum": pl.String,
-    "weight": pl.Float64, "input": pl.String, "output": pl.String, "context": pl.String,
-    "tools": pl.String, "versions": pl.String, "outcome": pl.Float64,
-}  # fmt: skip
+SET = schema_of(
+    "trace_id at:time stratum weight:float input output context tools versions outcome:float"
+)
 PASSES = 0.5
 GOOD = ("valid", "grounded", "correct", "pass", "up")
 """Figures whose names end so are good where they are high."""

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import polars as pl
 
+from aiops_lab.tables import schema_of
 from aiops_lab.watch.mix import two_fold
 
-SPLIT = {
-    "dimension": pl.String, "slice": pl.String,
-    **dict.fromkeys(("share_before", "share_after", "before", "after"), pl.Float64),
-    "mix": pl.Float64, "within": pl.Float64,
-}  # fmt: skip
+SPLIT = schema_of(
+    "dimension slice share_before:float share_after:float before:float after:float mix:float "
+    "within:float"
+)
 UNKNOWN = "not told"
 
 

@@ -21,22 +21,18 @@ from aiops_lab.respond.weigh import moved, weighed
 from aiops_lab.respond.words import size_words, verdict_of
 from aiops_lab.result import Result
 from aiops_lab.stats.exposure import Evidence
-from aiops_lab.tables import TIME, empty
+from aiops_lab.tables import empty, schema_of
 from aiops_lab.verdict import Verdict
 
-SUSPECTS = {
-    "artefact": pl.String, "name": pl.String, "version": pl.String, "from_version": pl.String,
-    "change_id": pl.String, "at": TIME, "logged": pl.Boolean, "probability": pl.Float64,
-    "evidence": pl.String, "next_experiment": pl.String, "n": pl.Int64, "cost_usd": pl.Float64,
-}  # fmt: skip
-EVIDENCE = {
-    "suspect": pl.Int64, "artefact": pl.String, "method": pl.String, "figure": pl.String,
-    **dict.fromkeys(("difference", "low", "high", "log_bayes"), pl.Float64), "share": pl.Boolean,
-}  # fmt: skip
-SERIES = {
-    "at": TIME, "exposed": pl.Boolean, "n": pl.Int64,
-    **dict.fromkeys(("value", "low", "high"), pl.Float64),
-}  # fmt: skip
+SUSPECTS = schema_of(
+    "artefact name version from_version change_id at:time logged:bool probability:float evidence "
+    "next_experiment n:int cost_usd:float"
+)
+EVIDENCE = schema_of(
+    "suspect:int artefact method figure difference:float low:float high:float log_bayes:float "
+    "share:bool"
+)
+SERIES = schema_of("at:time exposed:bool n:int value:float low:float high:float")
 POINTS = 40
 """So many moments of the series at most."""
 STANDARD = 1.96

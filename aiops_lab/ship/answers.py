@@ -9,6 +9,7 @@ import polars as pl
 from aiops_lab.ship.pairs import difference, paired, parts
 from aiops_lab.ship.preflight import SCHEMA as CHECK
 from aiops_lab.stats.multiple import holm
+from aiops_lab.tables import schema_of
 from aiops_lab.wording import figure
 
 MOST = 12
@@ -17,16 +18,10 @@ COVERED = 0.9
 LONGEST = 60
 """Characters of an answer that may be a label."""
 CLEAR, MUCH = 0.05, 0.1
-SCHEMA = {
-    "answer": pl.String,
-    "n": pl.Int64,
-    "baseline": pl.Float64,
-    "candidate": pl.Float64,
-    "difference": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p_adjusted": pl.Float64,
-}
+SCHEMA = schema_of(
+    "answer n:int baseline:float candidate:float difference:float low:float high:float "
+    "p_adjusted:float"
+)
 
 
 def answers(

@@ -12,6 +12,7 @@ from aiops_lab.measures import MEASURES, measure
 from aiops_lab.ship.pairs import columns, difference, paired, parts
 from aiops_lab.stats.bootstrap import FEW_BEYOND, quantile_bootstrap
 from aiops_lab.stats.ratios import ratio
+from aiops_lab.tables import schema_of
 
 SHOWN = ("characters", "refusal", "json_valid")
 """Measures of every answer; others where a policy names them."""
@@ -19,22 +20,15 @@ STRUCTURED = 0.5
 """A format is compared when at least this share of one side's answers has it."""
 SPREAD, QUANTILES = ["latency_s", "tokens_out", "cost_usd"], (0.5, 0.95, 0.99)
 MANY_PAIRS = 20_000
-QUANTILE = {
-    "metric": pl.String,
-    "quantile": pl.Float64,
-    "n": pl.Int64,
-    **dict.fromkeys(("baseline", "candidate", "ratio", "ratio_low", "ratio_high"), pl.Float64),
-}
-SCHEMA = {
-    "metric": pl.String,
-    "direction": pl.Int64,
-    "n": pl.Int64,
-    **dict.fromkeys(("baseline", "candidate", "difference", "standard_error"), pl.Float64),
-    **dict.fromkeys(("low", "high", "p_value"), pl.Float64),
-    "method": pl.String,
-    "share": pl.Boolean,
-    **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), pl.Float64),
-}
+QUANTILE = schema_of(
+    "metric quantile:float n:int baseline:float candidate:float ratio:float ratio_low:float "
+    "ratio_high:float"
+)
+SCHEMA = schema_of(
+    "metric direction:int n:int baseline:float candidate:float difference:float "
+    "standard_error:float low:float high:float p_value:float method share:bool ratio:float "
+    "ratio_low:float ratio_high:float"
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import polars as pl
 
 from aiops_lab.result import Result
 from aiops_lab.ship.policy import policy_digest
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import figure, listing
 
@@ -19,15 +20,7 @@ PARTS = {
     "dataset": "dataset_version",
     "scorer": "scorer_version",
 }
-SCHEMA = {
-    "task": pl.String,
-    "run_id": pl.String,
-    "status": pl.String,
-    "reason": pl.String,
-    "answers": pl.Int64,
-    "cost_usd": pl.Float64,
-    "last_gate": pl.String,
-}
+SCHEMA = schema_of("task run_id status reason answers:int cost_usd:float last_gate")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from aiops_lab.ship.pairs import (
 from aiops_lab.ship.per_answer import per_answer
 from aiops_lab.ship.preflight import preflight
 from aiops_lab.stats.multiple import benjamini_hochberg, holm
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Verdict
 
 FEW, MANY = 2, 12
@@ -38,21 +39,10 @@ SMALLEST_SLICE = 5
 GROUP = ("metric", "slice")
 FLIP = 0.5
 """A change counts as a flip from this share of the metric's range on."""
-ROW = {
-    "candidate_run": pl.String,
-    "metric": pl.String,
-    "n": pl.Int64,
-    "baseline": pl.Float64,
-    "candidate": pl.Float64,
-    "difference": pl.Float64,
-    "standard_error": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p_value": pl.Float64,
-    "method": pl.String,
-    "direction": pl.Int64,
-    "share": pl.Boolean,
-}
+ROW = schema_of(
+    "candidate_run metric n:int baseline:float candidate:float difference:float "
+    "standard_error:float low:float high:float p_value:float method direction:int share:bool"
+)
 JUDGED = {**ROW, "p_adjusted": pl.Float64, "moved": pl.String}
 DECIDED = {**JUDGED, "limit": pl.Float64, "status": pl.String}
 SLICE = {"by": pl.String, "slice": pl.String, **JUDGED, "q_value": pl.Float64}

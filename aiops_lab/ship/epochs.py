@@ -8,24 +8,17 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.stats.power import questions_needed, smallest_seen, variance_split
+from aiops_lab.tables import schema_of
 from aiops_lab.wording import change, figure
 
 FLAKY = (0.2, 0.8)
 """A question is flaky when the mean of its pass-or-fail epochs lies between."""
 FEW_EPOCHS = 0.2
 """Below this share of the variance, more epochs are not worth their price."""
-SCHEMA = {
-    "metric": pl.String,
-    "n": pl.Int64,
-    "epochs": pl.Float64,
-    "within": pl.Float64,
-    "between": pl.Float64,
-    "gain_of_epochs": pl.Float64,
-    "smallest_seen": pl.Float64,
-    "needed": pl.Int64,
-    "cost_of_question": pl.Float64,
-    "advice": pl.String,
-}
+SCHEMA = schema_of(
+    "metric n:int epochs:float within:float between:float gain_of_epochs:float "
+    "smallest_seen:float needed:int cost_of_question:float advice"
+)
 
 
 def power(

@@ -32,6 +32,7 @@ from aiops_lab.ship.preflight import preflight
 from aiops_lab.ship.rules import ALPHA, Sides, Tested, tested
 from aiops_lab.ship.spending import budget_rules
 from aiops_lab.stats.multiple import holm
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Evidence, Status, Verdict
 
 MISSING = 0.02
@@ -46,29 +47,11 @@ BLOCKING = (
 )
 """Checks whose warning is enough for a gate to say that it cannot tell."""
 VERSION = 1
-ROW = {
-    "rule": pl.String,
-    "metric": pl.String,
-    "role": pl.String,
-    "scale": pl.String,
-    "direction": pl.Int64,
-    "baseline": pl.Float64,
-    "candidate": pl.Float64,
-    "difference": pl.Float64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "limit": pl.Float64,
-    "n": pl.Int64,
-    "status": pl.String,
-    "settle": pl.String,
-    "shown": pl.String,
-    "p_ok": pl.Float64,
-    "p_fail": pl.Float64,
-    "p_fail_adjusted": pl.Float64,
-    "share": pl.Boolean,
-    "method": pl.String,
-}
+ROW = schema_of(
+    "rule metric role scale direction:int baseline:float candidate:float difference:float "
+    "value:float low:float high:float limit:float n:int status settle shown p_ok:float "
+    "p_fail:float p_fail_adjusted:float share:bool method"
+)
 
 
 @dataclass(frozen=True)

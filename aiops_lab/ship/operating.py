@@ -17,6 +17,7 @@ from aiops_lab.stats.many import tails_of_difference, tails_of_mean
 from aiops_lab.stats.paired import moves, scale
 from aiops_lab.stats.ratios import log_moves
 from aiops_lab.stats.score import exact_share_interval
+from aiops_lab.tables import schema_of
 
 Floats = NDArray[np.float64]
 EFFECTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
@@ -25,14 +26,7 @@ BUDGET = "a share of an error budget"
 SURE = 0.99
 ROOM = 4_000_000
 """Values of one rule that are held at once."""
-SCHEMA = {
-    "effect": pl.Float64,
-    "ok": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "fail": pl.Float64,
-    "inconclusive": pl.Float64,
-}
+SCHEMA = schema_of("effect:float ok:float low:float high:float fail:float inconclusive:float")
 
 
 def operating_curve(

@@ -26,6 +26,7 @@ from aiops_lab.ship.policy import (
 from aiops_lab.ship.rules import Sides, Tested, tested
 from aiops_lab.ship.spending import budget_rules
 from aiops_lab.stats.score import exact_share_interval
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Evidence, Status, Verdict
 from aiops_lab.wording import figure, listing
 
@@ -37,19 +38,10 @@ OWN_EPOCHS = "the baseline's own epochs"
 MOST = 20_000
 """Above so many questions the formula stands without simulation."""
 REPEATED = pl.Schema((name, pl.Float64) for name in ("ok", "fail", "low", "high", "inconclusive"))
-ROW = {
-    "rule": pl.String,
-    "metric": pl.String,
-    "role": pl.String,
-    "limit": pl.Float64,
-    "n": pl.Int64,
-    "perfect": pl.Int64,
-    "planned": pl.Int64,
-    "pass_now": pl.Float64,
-    "cost_usd": pl.Float64,
-    "status": pl.String,
-    "note": pl.String,
-}
+ROW = schema_of(
+    "rule metric role limit:float n:int perfect:int planned:int pass_now:float cost_usd:float "
+    "status note"
+)
 
 
 @dataclass(frozen=True)

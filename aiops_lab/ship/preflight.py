@@ -8,6 +8,7 @@ import polars as pl
 
 from aiops_lab.frames import CACHED, Evals
 from aiops_lab.ship.changes import settings
+from aiops_lab.tables import schema_of
 from aiops_lab.wording import figure, listing
 
 ENOUGH_MATCHED = 0.5
@@ -28,7 +29,7 @@ PROBED = 500
 FILLERS, FILLERS_AND_NUMBERS = r"[\s\p{P}]+", r"[\s\d\p{P}]+"
 SAMPLING = ("limit", "shuffle", "shuffled", "sample_shuffle", "sample_id", "num_fewshot", "seed")
 """Settings that decide which questions are asked, and how."""
-SCHEMA = {"check": pl.String, "status": pl.String, "detail": pl.String}
+SCHEMA = schema_of("check status detail")
 
 
 def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:

@@ -21,18 +21,17 @@ from aiops_lab.stats.multiple import holm
 from aiops_lab.stats.paired import intervals, moves
 from aiops_lab.stats.power import questions_needed
 from aiops_lab.stats.single import single_mean
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import figure, interval, listing
 
 MISSING = 0.02
 """Nothing is ranked when more of the questions have no score in some run."""
 USED = ("cost_usd", "latency_s", "tokens")
-PAIR = {
-    **dict.fromkeys(("first", "second"), pl.Int64),
-    **dict.fromkeys(("difference", "standard_error", "low", "high"), pl.Float64),
-    **dict.fromkeys(("p_value", "p_adjusted"), pl.Float64),
-    "clear": pl.Boolean,
-}
+PAIR = schema_of(
+    "first:int second:int difference:float standard_error:float low:float high:float "
+    "p_value:float p_adjusted:float clear:bool"
+)
 Floats = NDArray[np.float64]
 
 

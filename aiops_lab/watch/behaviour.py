@@ -12,7 +12,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
-from aiops_lab.tables import empty
+from aiops_lab.tables import empty, schema_of
 from aiops_lab.traffic.summaries import ALL, DIMENSION, PART_OF_WHOLE
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import SEEN, change_log, version_days
@@ -47,12 +47,10 @@ FORMAT = r"^(.*)_(?:valid|repaired|defect: .*)$"
 DIMENSIONS = ("slice", "language", "tenant")
 TAILS = ("latency_s", "cost_usd")
 """Means of which the requests above the first days' p95 are watched too."""
-EVENTS = {
-    "event": pl.Int64, "metric": pl.String, "slice": pl.String,
-    **dict.fromkeys(("since", "since_low", "since_high", "day"), pl.Date),
-    "kind": pl.String, "step": pl.String, "headline": pl.String, "beside": pl.String,
-    "alarms": pl.Int64,
-}  # fmt: skip
+EVENTS = schema_of(
+    "event:int metric slice since:date since_low:date since_high:date day:date kind step headline "
+    "beside alarms:int"
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.errors import BadSettings
-from aiops_lab.tables import SCHEMAS, TIME, conform, digest, empty
+from aiops_lab.tables import SCHEMAS, conform, digest, empty, schema_of
 
 ARTEFACTS = {
     "prompt_version": "prompt",
@@ -27,8 +27,7 @@ ARTEFACTS = {
 SEEN = "seen in the traffic"
 NEAR = timedelta(days=30)
 """What was written down stands for what was seen so long before or after."""
-VERSIONS = {"name": pl.String, "version": pl.String, "day": pl.Date, "at": TIME,
-            "share": pl.Float64}  # fmt: skip
+VERSIONS = schema_of("name version day:date at:time share:float")
 SHARE = 0.02
 """A version counts as there from the first day on which it had so much of the traffic."""
 

@@ -11,19 +11,15 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
 from aiops_lab.stats.judged import Judged, corrected_rate
-from aiops_lab.tables import polars_frame
+from aiops_lab.tables import polars_frame, schema_of
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import figure, interval
 
 PASS = 0.5
-COLUMNS = {
-    "trace_id": pl.String, "metric": pl.String, "value": pl.Float64, "label": pl.String,
-    "scorer_kind": pl.String, "sampling_weight": pl.Float64,
-}  # fmt: skip
-DAYS = {
-    "day": pl.Date, "n": pl.Float64, "labelled": pl.Float64,
-    **dict.fromkeys(("judge", "value", "low", "high"), pl.Float64), "method": pl.String,
-}  # fmt: skip
+COLUMNS = schema_of("trace_id metric value:float label scorer_kind sampling_weight:float")
+DAYS = schema_of(
+    "day:date n:float labelled:float judge:float value:float low:float high:float method"
+)
 
 
 @dataclass(frozen=True)

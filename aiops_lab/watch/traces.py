@@ -8,16 +8,14 @@ from typing import Any
 
 import polars as pl
 
-from aiops_lab.tables import SCHEMAS
+from aiops_lab.tables import SCHEMAS, schema_of
 from aiops_lab.traffic.requests import LONGEST
 from aiops_lab.traffic.summaries import in_slice
 
 KINDS = ("typical", "slow", "failing", "refused")
-STEPS = {
-    "kind": pl.String, "trace_id": pl.String, "span_id": pl.String, "depth": pl.Int64,
-    "step": pl.String, "name": pl.String, "begins": pl.Float64, "ends": pl.Float64,
-    "status": pl.String, "input": pl.String, "output": pl.String,
-}  # fmt: skip
+STEPS = schema_of(
+    "kind trace_id span_id depth:int step name begins:float ends:float status input output"
+)
 DEEPEST = 20
 RECENT = dt.timedelta(days=28)
 LAST = dt.date(9999, 12, 1)

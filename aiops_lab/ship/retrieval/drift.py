@@ -35,26 +35,22 @@ from aiops_lab.ship.retrieval.relocate import (
 )
 from aiops_lab.ship.retrieval.spans import first_cover, merged, overlaps
 from aiops_lab.sources.retrieval import read_chunks, read_hits
+from aiops_lab.tables import schema_of
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.wording import listing
 
 TOP = 10
 CROWD = 50
 """Lines in more documents than that say nothing about where a document went."""
-DOCUMENTS = {
-    **dict.fromkeys(("doc_id", "status", "renamed_from"), pl.String), "similarity": pl.Float64,
-    **dict.fromkeys(("characters_before", "characters_after"), pl.Int64),
-}  # fmt: skip
-GOLD = {
-    "question_id": pl.String, "doc_id": pl.String, "start": pl.Int64, "end": pl.Int64,
-    "status": pl.String, "now_doc_id": pl.String, "now_start": pl.Int64, "now_end": pl.Int64,
-    "similarity": pl.Float64,
-}  # fmt: skip
-UNREACHABLE = {
-    "doc_id": pl.String, "start": pl.Int64, "end": pl.Int64, "characters": pl.Int64,
-    "text": pl.String,
-}  # fmt: skip
-OVERLAP = {"question_id": pl.String, "overlap": pl.Float64, "changed": pl.Boolean}
+DOCUMENTS = schema_of(
+    "doc_id status renamed_from similarity:float characters_before:int characters_after:int"
+)
+GOLD = schema_of(
+    "question_id doc_id start:int end:int status now_doc_id now_start:int now_end:int "
+    "similarity:float"
+)
+UNREACHABLE = schema_of("doc_id start:int end:int characters:int text")
+OVERLAP = schema_of("question_id overlap:float changed:bool")
 
 
 @dataclass(frozen=True)

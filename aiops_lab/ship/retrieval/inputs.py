@@ -27,14 +27,11 @@ from aiops_lab.sources.retrieval import (
     read_asked,
     read_table,
 )
+from aiops_lab.tables import schema_of
 
 SUFFIXES = (".md", ".markdown", ".mdx", ".txt", ".text", ".rst", ".adoc", ".org")
-QUARANTINE = {"place": pl.String, "reason": pl.String}
-GOLD = {
-    **dict.fromkeys(("question", "start", "end"), pl.Int64),
-    "doc_id": pl.String,
-    "relevance": pl.Float64,
-}
+QUARANTINE = schema_of("place reason")
+GOLD = schema_of("question:int start:int end:int doc_id relevance:float")
 DEMO = ""
 """Stands for the handbook of a ferry line that comes with the library, and its questions."""
 HANDBOOK = "demo:handbook"

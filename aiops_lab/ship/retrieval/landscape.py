@@ -11,16 +11,15 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.ship.retrieval.search import meanings, unit, vectors_of
+from aiops_lab.tables import schema_of
 
 MOST = 1_500
 """So many points are placed; of more chunks every so many-th, those with gold all."""
 NEIGHBOURS = 30
 HEAD = 160
-LANDSCAPE = {
-    **dict.fromkeys(("kind", "id", "text", "state", "doc_id"), pl.String),
-    **dict.fromkeys(("x", "y", "own", "nearest"), pl.Float64),
-    "nearest_id": pl.String,
-}
+LANDSCAPE = schema_of(
+    "kind id text state doc_id x:float y:float own:float nearest:float nearest_id"
+)
 
 
 def landscape(

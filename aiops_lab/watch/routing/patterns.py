@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from aiops_lab.stats.calendar import (
     PERMUTATIONS,
@@ -22,9 +21,10 @@ from aiops_lab.stats.calendar import (
     every,
     folded,
 )
+from aiops_lab.tables import schema_of
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-KEYS = {"option": pl.String, "calendar": pl.String, "period_days": pl.Float64, "phase": pl.String}
+KEYS = schema_of("option calendar period_days:float phase")
 """What a pattern is known by, in every frame that tells of one."""
 FEWEST = 4
 """Repetitions that a calendar needs to be looked at."""
