@@ -30,3 +30,34 @@ def test_replicates_are_decided_alike(shape: str) -> None:
     for row, p_above, p_below in zip(range(40), above, below, strict=True):
         assert p_mean(c[row], 0.6, above=True) == pytest.approx(p_above)
         assert p_mean(c[row], 0.6, above=False) == pytest.approx(p_below)
+
+
+def graded(random: np.random.Generator, name: str, n: int) -> np.ndarray:
+    """4,000 sets of n graded scores."""
+    size = (4000, n)
+    if name == "thirds":
+        return random.choice([1 / 3, 2 / 3, 1.0], size, p=[0.05, 0.25, 0.7])
+    if name == "halves":
+        return 1 - 0.5 * (random.random(size) < 0.1)
+    if name == "halves and none":
+        return random.choice([0.0, 0.5, 1.0], size, p=[0.02, 0.05, 0.93])
+    return random.beta(*{"high": (5, 1), "perfect": (8, 0.5)}[name], size)
+
+
+MEANS = {"thirds": 0.05 / 3 + 0.5 / 3 + 0.7, "halves": 0.95, "halves and none": 0.955,
+         "high": 5 / 6, "perfect": 8 / 8.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [30, 100, 300])
+@pytest.mark.parametrize("name", MEANS)
+def test_a_floor_that_is_just_reached_is_rarely_passed(name: str, n: int) -> None:
+    """At most 5 % pass (not excluded at 99 %); at most 8 % are said to have failed it."""
+    above, below = tails_of_mean(graded(np.random.default_rng(n), name, n), MEANS[name])
+    assert (above <= 0.05).mean() <= 0.05 + 2.33 * (0.05 * 0.95 / 4000) ** 0.5
+    assert (below <= 0.05).mean() <= 0.08
+
+
+def test_a_floor_that_is_well_kept_is_passed() -> None:
+    """Of a hundred answers a tenth lost a half: a floor of 90 % is seen to be kept 4 times in 5."""
+    above, _ = tails_of_mean(graded(np.random.default_rng(5), "halves", 100), 0.9)
+    assert (above <= 0.05).mean() > 0.8
