@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from io import TextIOWrapper
@@ -81,7 +82,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     shown = sys.stdout
     try:
-        app(_joined(sys.argv[1:]))
+        try:
+            app(_joined(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()  # what cannot be shown at the very end would be told by nobody
     except SystemExit:
         if sys.stdout is not shown:  # who read it is gone; 1 would say that a gate failed
             sys.exit(READER_GONE)
@@ -91,6 +95,9 @@ def main() -> None:
     except LabError as error:
         status, told = NOT_COMPUTED, str(error)
     except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), shown.fileno())  # what is left to be written
+        if error.errno == errno.EPIPE:
+            sys.exit(READER_GONE)
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         status = NOT_COMPUTED
     except Exception as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from aiops_lab.ingest import Progress
@@ -42,6 +44,7 @@ def print_table(frame: Any, columns: list[str]) -> None:
     if frame.is_empty():
         return
     console = Console()
+    console.on_broken_pipe = _gone
     if not console.is_terminal:
         console.width = max(console.width, UNSEEN)
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
@@ -56,6 +59,11 @@ def print_table(frame: Any, columns: list[str]) -> None:
 def quoted(path: Path) -> str:
     """A path as a shell takes it, in a command to be copied."""
     return shlex.quote(str(path))
+
+
+def _gone() -> NoReturn:
+    """Rich would exit with 1, which says that a gate failed."""
+    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def printable(value: Any) -> str:
