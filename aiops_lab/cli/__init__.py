@@ -85,7 +85,8 @@ def main() -> None:
         try:
             app(_joined(sys.argv[1:]))
         finally:
-            sys.stdout.flush()  # what cannot be shown at the very end would be told by nobody
+            if sys.stdout:  # what cannot be shown at the very end would be told by nobody
+                sys.stdout.flush()
     except SystemExit:
         if sys.stdout is not shown:  # who read it is gone; 1 would say that a gate failed
             sys.exit(READER_GONE)
@@ -95,7 +96,7 @@ def main() -> None:
     except LabError as error:
         status, told = NOT_COMPUTED, str(error)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), shown.fileno())  # what is left to be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left would fail again
         if error.errno == errno.EPIPE:
             sys.exit(READER_GONE)
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
