@@ -36,10 +36,10 @@ def next_edition(
         The texts are not known, or the configuration cannot be run again.
     """
     demo = isinstance(after, str) and after == DEMO
-    if result.corpus is None and not demo:
-        raise BadSettings("the texts are not known: give the corpus to compare editions")
     if result.corpus is None:
-        return None
+        if demo:
+            return None
+        raise BadSettings("the texts are not known: give the corpus to compare editions")
     if demo:
         if not result.corpus.documents["doc_id"].equals(read_corpus(DEMO).documents["doc_id"]):
             return None

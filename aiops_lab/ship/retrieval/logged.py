@@ -31,14 +31,13 @@ def documents_of(source: Any, corpus: Any, questions: Any) -> tuple[Any, Any]:
         if _none(corpus) and told.corpus:
             corpus = told.corpus if _shipped(told.corpus) else here / told.corpus
             questions = here / told.questions if _none(questions) and told.questions else questions
-        asked: pl.DataFrame = source.table("questions")
-        if _none(questions) and asked.height and not _shipped(corpus):
+        if _none(questions) and not _shipped(corpus) and source.holds("questions"):
             if _none(corpus) and not source.holds("hits"):
                 raise BadSettings(
                     "this lab holds questions, but neither documents nor hits: name the documents, "
                     "-p corpus FOLDER, or in [retrieval] of lab.toml"
                 )
-            corpus, questions = None if _none(corpus) else corpus, asked
+            corpus, questions = None if _none(corpus) else corpus, source.table("questions")
     return (DEMO if _shipped(corpus) and corpus == HANDBOOK else corpus), questions
 
 
