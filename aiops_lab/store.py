@@ -244,18 +244,19 @@ class Store:
         elif table in BY_SOURCE:
             # a file that was corrected says all that it says anew
             last = listed.sort("at").unique("source_uri", keep="last").select("attempt")
-            rows = rows.join(last.lazy(), on="attempt", how="semi")
+            rows = rows.join(last.lazy(), on="attempt", how="semi", maintain_order="left")
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         elif table in REPLACED:
             order = listed.sort("at").select("attempt").with_row_index("nth")
-            rows = rows.join(order.lazy(), on="attempt", how="inner")
+            rows = rows.join(order.lazy(), on="attempt", how="inner", maintain_order="left")
             if table in WHOLE:
-                newest = pl.col("nth") == pl.col("nth").max().over(WHOLE[table])
-                rows = rows.filter(newest).sort("nth", maintain_order=True)
-            else:
-                rows = rows.sort("nth").unique(KEYS[table], keep="last", maintain_order=True)
+                rows = rows.filter(pl.col("nth") == pl.col("nth").max().over(WHOLE[table]))
+            rows = rows.sort("nth", maintain_order=True)
+            if table not in WHOLE:
+                rows = rows.unique(KEYS[table], keep="last", maintain_order=True)
         else:
-            rows = rows.join(listed.lazy().select("attempt"), on="attempt", how="semi")
+            ours = listed.lazy().select("attempt")
+            rows = rows.join(ours, on="attempt", how="semi", maintain_order="left")
             rows = rows.unique(KEYS[table], keep="first", maintain_order=True)
         return rows.select(SCHEMAS[table].names())
 

@@ -22,6 +22,8 @@ from deltalake import DeltaTable, write_deltalake
 
 from aiops_lab import Lab, LabError, demo_lab, open_lab
 from aiops_lab.reports.execute import execute
+from aiops_lab.shipped import shipped
+from aiops_lab.sources.archive import Archive
 from aiops_lab.sources.rows import when
 from aiops_lab.store import FORMAT, STAMP
 from tests.conftest import contents, table_of, write_eval
@@ -383,6 +385,19 @@ def test_one_of_two_demos_at_once_simulates(tmp_path: Path, monkeypatch) -> None
         labs = list(pool.map(demo_lab, [tmp_path / "demo"] * 2))
     assert sorted(made) == ["payments", "traffic"]
     assert labs[0].runs().height == labs[1].runs().height > 5
+
+
+def test_threads_may_read_archives_at_once() -> None:
+    """zstandard's contexts are no threads' common good: shared, they ended the process."""
+    log = min(shipped("logs").rglob("*.eval"))
+
+    def read(_: int) -> list[bytes]:
+        with Archive(log) as archive:
+            return [archive.read(name) for name in archive.names]
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(read, range(40))
+    assert all(other == first for other in others)
 
 
 def test_a_demo_that_cannot_be_simulated_says_why(tmp_path: Path, monkeypatch) -> None:

@@ -13,11 +13,15 @@ import zstandard
 
 from aiops_lab.errors import BadSource
 
-DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=2**27)
 MEMBER_LIMIT = 256 * 2**20
 """Largest member accepted, in bytes after decompression."""
 TOTAL_FLOOR, TOTAL_RATIO = 2**30, 200
 """All members together may expand to the larger of 1 GiB and 200 times the file."""
+
+
+def decompressor() -> zstandard.ZstdDecompressor:
+    """One for each reader: shared by two threads it ends the process (zstandard's contract)."""
+    return zstandard.ZstdDecompressor(max_window_size=2**27)
 
 
 class Archive:
@@ -34,6 +38,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("rb")
+        self._zstd = decompressor()
         self._size = path.stat().st_size
         self._budget = max(TOTAL_FLOOR, TOTAL_RATIO * self._size)
         try:
@@ -72,7 +77,7 @@ class Archive:
         raw = self._raw(info)
         limit = min(MEMBER_LIMIT, self._budget)
         try:
-            data = _decompress(raw, info, limit + 1)
+            data = _decompress(raw, info, limit + 1, self._zstd)
         except (zlib.error, zstandard.ZstdError, EOFError) as error:
             raise BadSource(f"damaged: {error}", name) from None
         if len(data) > limit:
@@ -95,7 +100,9 @@ class Archive:
         return self._file.read(info.compress_size)
 
 
-def _decompress(raw: bytes, info: zipfile.ZipInfo, limit: int) -> bytes:
+def _decompress(
+    raw: bytes, info: zipfile.ZipInfo, limit: int, zstd: zstandard.ZstdDecompressor
+) -> bytes:
     """The member decompressed: at most `limit` bytes of it, whatever the directory claims."""
     match info.compress_type:
         case 0:
@@ -103,15 +110,15 @@ def _decompress(raw: bytes, info: zipfile.ZipInfo, limit: int) -> bytes:
         case 8:
             return zlib.decompressobj(-15).decompress(raw, limit)
         case 93:
-            return _unzstd(raw, min(info.file_size, limit), limit)
+            return _unzstd(raw, min(info.file_size, limit), limit, zstd)
     raise BadSource(f"compressed with method {info.compress_type}", info.filename)
 
 
-def _unzstd(raw: bytes, expected: int, limit: int) -> bytes:
+def _unzstd(raw: bytes, expected: int, limit: int, zstd: zstandard.ZstdDecompressor) -> bytes:
     """One frame in one step; where there are several (Inspect cuts long members), as a stream."""
     if zstandard.frame_content_size(raw) == expected:
-        return DECOMPRESSOR.decompress(raw, max_output_size=expected)
-    reader = DECOMPRESSOR.stream_reader(io.BytesIO(raw), read_across_frames=True)
+        return zstd.decompress(raw, max_output_size=expected)
+    reader = zstd.stream_reader(io.BytesIO(raw), read_across_frames=True)
     chunks = []
     while limit and (chunk := reader.read(min(limit, 2**20))):
         chunks.append(chunk)

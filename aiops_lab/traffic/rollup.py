@@ -92,7 +92,7 @@ def _requests(
         if not some["started_at"].null_count():
             within = ("started_at", *_window(some["started_at"], LONGEST, LONGEST))
         own = _of(store, "spans", seen, within).join(
-            some.lazy().select("trace_id"), on="trace_id", how="semi"
+            some.lazy().select("trace_id"), on="trace_id", how="semi", maintain_order="left"
         )
         spans = own.sort("nth", maintain_order=True).unique(
             ["trace_id", "span_id"], keep="first", maintain_order=True
@@ -137,10 +137,12 @@ def _hours(
     ).drop("attempt", "nth").collect()  # fmt: skip
     whole = pl.concat([old, requests.filter(hour.is_in(hours.implode()))])
     scores = _of(store, "evaluations", seen, ("at", low - LATEST, high + LATEST)).join(
-        whole.lazy().select("trace_id"), on="trace_id", how="semi"
+        whole.lazy().select("trace_id"), on="trace_id", how="semi", maintain_order="left"
     )
-    scores = scores.sort("nth").unique(["trace_id", "metric"], keep="last").collect()
-    scores = scores.drop("attempt", "nth")
+    scores = scores.sort("nth", maintain_order=True).unique(
+        ["trace_id", "metric"], keep="last", maintain_order=True
+    )
+    scores = scores.drop("attempt", "nth").collect()
     found = hourly_of(whole.lazy(), scores.lazy(), SLICES)
     known = _of(store, "hourly", seen, ("hour", low, high)).filter(
         pl.col("hour").is_in(hours.implode()), ~OF_OBJECTIVE

@@ -22,7 +22,7 @@ import msgspec
 import zstandard
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.archive import DECOMPRESSOR, TOTAL_FLOOR, TOTAL_RATIO
+from aiops_lab.sources.archive import TOTAL_FLOOR, TOTAL_RATIO, decompressor
 from aiops_lab.sources.jsonio import decode
 
 Note = Callable[[str, str], None]
@@ -122,11 +122,12 @@ def unpacked(file: BinaryIO, limit: int) -> Iterator[bytes]:
     BadSource
         Damaged, cut off, or more than `limit` bytes.
     """
-    frame, total = DECOMPRESSOR.decompressobj(), 0
+    zstd, total = decompressor(), 0
+    frame = zstd.decompressobj()
     while data := file.read(PIECE):
         while data:
             if frame.eof:
-                frame = DECOMPRESSOR.decompressobj()
+                frame = zstd.decompressobj()
             try:
                 out = frame.decompress(data)
             except zstandard.ZstdError as error:
