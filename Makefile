@@ -44,7 +44,8 @@ test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 proof: $(READY)
-	WHOLE=1 $(BIN)/python -m pytest -m slow -s tests/ship tests/stats tests/watch tests/target tests/respond
+	WHOLE=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadscope -rP --durations=25 \
+	  tests/ship tests/stats tests/watch tests/target tests/respond
 	$(BIN)/python -m pytest -m proof -s
 
 reference: $(READY)

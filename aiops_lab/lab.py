@@ -58,7 +58,8 @@ class Lab:
 
     def __init__(self, path: Path, version: int | None = None) -> None:
         self.path = path
-        self._store = Store(path / "tables", version)
+        uri = read_settings(path / SETTINGS, only="store").store.uri
+        self._store = Store(uri.rstrip("/") if uri else path / "tables", version)
 
     def __repr__(self) -> str:
         return f"Lab({str(self.path)!r}, version {self.version})"
@@ -393,9 +394,8 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
 def _opened(path: str | os.PathLike[str], template: str) -> Lab:
     folder = Path(path)
     if ADDRESS.match(str(path)):
-        raise LabError(
-            f"a lab is a folder of this machine, and {str(path)!r} is an address: mount it"
-        )
+        told = "is an address, and a lab is a folder: mount it, or name it there as uri of [store]"
+        raise LabError(f"{str(path)!r} {told}")
     if (pinned := PINNED.fullmatch(str(path))) and not folder.exists():
         if not Path(pinned[1]).is_dir():
             raise BadSettings(f"there is no lab in {pinned[1]!r} to be seen at version {pinned[2]}")

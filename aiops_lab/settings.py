@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from aiops_lab.errors import BadSettings
+from aiops_lab.place import ADDRESS
 
 TEMPLATE = """\
 # Settings of this lab. Every line is optional; remove the # to use one.
@@ -65,6 +66,10 @@ TEMPLATE = """\
 # [retrieval]
 # corpus = "documents"                     # a folder or a table; "demo:handbook", "python:topics"
 # questions = "questions.jsonl"            # else those that were ingested
+
+# Tables in an object store instead of this folder (docs/scheduling.md); all else stays here.
+# [store]
+# uri = "s3://my-bucket/labs/answers"      # credentials and endpoint: the AWS_* variables
 
 # Attributes of spans that tell what a request was about, where they have names of their own.
 # [traffic]
@@ -433,6 +438,19 @@ class Documents(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     questions: str = ""
 
 
+class TableStore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where the tables are; None: in the lab's folder."""
+
+    uri: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.uri is not None and not ADDRESS.fullmatch(self.uri.removesuffix("/")):
+            raise ValueError(
+                f'a store is an address such as "s3://bucket/labs/answers" (letters, digits, . - _ '
+                f"between the slashes, no credentials), not {self.uri[:100]!r}"
+            )
+
+
 class Redact(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether secrets and personal data are replaced; None: where the lab holds traffic."""
 
@@ -450,6 +468,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     slo: list[Slo] = []
     budget_policy: BudgetPolicy | None = None
     retrieval: Documents = Documents()
+    store: TableStore = TableStore()
     traffic: Traffic = Traffic()
     guard: Guard = Guard()
     redact: Redact = Redact()
@@ -468,8 +487,8 @@ def _check_direction(name: str, direction: str) -> None:
         raise ValueError(f'{name} is "higher" or "lower", not "{direction}"')
 
 
-def read_settings(path: Path, without: str = "") -> Settings:
-    """The settings in `path`, but for one key; the defaults where there is no such file.
+def read_settings(path: Path, without: str = "", only: str = "") -> Settings:
+    """The settings in `path`, but for one key or of one; the defaults where there is no such file.
 
     Raises
     ------
@@ -478,20 +497,22 @@ def read_settings(path: Path, without: str = "") -> Settings:
     """
     if not path.exists():
         return Settings()
+    if not path.is_file():
+        raise BadSettings(f"{path} is no file; write the settings there, or remove it")
     try:
-        return settings_of(path.read_text("utf-8-sig"), path.name, without)
+        return settings_of(path.read_text("utf-8-sig"), path.name, without, only)
     except UnicodeDecodeError as error:
         raise BadSettings(f"{path.name} is not valid TOML: {error}") from None
 
 
 def settings_of(
-    given: str | dict[str, Any], name: str = "the settings", without: str = ""
+    given: str | dict[str, Any], name: str = "the settings", without: str = "", only: str = ""
 ) -> Settings:
     """Settings out of TOML text, or out of plain data with the same keys."""
     try:
         # through JSON, so that NumPy's numbers in a dict are plain ones
         plain = tomllib.loads(given) if isinstance(given, str) else given
-        plain = {key: value for key, value in plain.items() if key != without}
+        plain = {key: plain[key] for key in plain if key != without and only in ("", key)}
         found = json.loads(json.dumps(plain, default=float))
         return msgspec.convert(found, Settings)
     except msgspec.ValidationError as error:
@@ -504,7 +525,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "prices": Price, "gate": Gate, "gate.metrics": MetricRule, "reports": ReportRule, "slo": Slo,
     "slo.alerts": SloAlert, "slo.exclude": SloExclusion, "budget_policy": BudgetPolicy,
     "traffic": Traffic, "guard": Guard, "guard.canaries": Canaries, "guard.detectors": Detector,
-    "retrieval": Documents, "redact": Redact,
+    "retrieval": Documents, "redact": Redact, "store": TableStore,
 }  # fmt: skip
 """Whose keys are whose, for "did you mean"."""
 

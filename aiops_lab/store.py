@@ -1,4 +1,4 @@
-"""Delta tables in a folder, with one commit point.
+"""Delta tables in one place, with one commit point.
 
 Delta commits a table at a time, so a lab has a commit point of its own: the ``ingests`` table,
 written last. Every row of another table carries the random name of its attempt; ``ingests`` lists
@@ -12,8 +12,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -30,10 +30,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from aiops_lab.errors import BadSettings, LabError
 from aiops_lab.files import writing
+from aiops_lab.place import Mark, Place
 from aiops_lab.tables import KEYS, SCHEMAS, empty
 
 COMMIT_POINT = "aiops-lab-ingests"
 COMMIT_TRIES = 200
+NAMED = "aiops-lab-append"
+"""What a commit is called in the history of its table."""
 CHECKPOINT = {"delta.checkpointInterval": "10"}
 """Opening a table replays what came after its last checkpoint: a year of days stays quick so."""
 FORMAT = 1
@@ -56,22 +59,22 @@ OUTSIDE = ("ingests", "verdicts")
 """Tables whose rows belong to no attempt."""
 
 Within = tuple[str, datetime, datetime] | tuple[str, str, str] | None
-Mark = tuple[int, int, int] | None
 
 
 class Store:
-    """The Delta tables below one folder.
+    """The Delta tables below one folder or address.
 
     Parameters
     ----------
     root
-        Folder of the tables, made on the first write.
+        Folder of the tables, made on the first write, or their address.
     version
         Show everything as it was at this version of the ``ingests`` table; the newest if None.
     """
 
-    def __init__(self, root: Path, version: int | None = None) -> None:
+    def __init__(self, root: Path | str, version: int | None = None) -> None:
         self.root = root
+        self._place = Place(root)
         self.pinned = version
         self._known: tuple[tuple[str, int], pl.DataFrame] | None = None
         self._opened: dict[str, tuple[Mark, DeltaTable]] = {}
@@ -80,33 +83,33 @@ class Store:
         """The table as it is now: of one that was opened before, only what came since is read."""
         mark, delta = self._opened.get(table, (None, None))
         try:
-            if delta is not None and mark and mark == self._mark(table, mark[0]):
+            if delta is not None and mark and mark == self._place.mark(table, mark[0]):
                 delta.update_incremental()
             else:
-                delta = DeltaTable(self._uri(table))
+                delta = self._table(table)
         except TableNotFoundError:
             return None
         except DeltaError as error:
             why = str(error).partition("\n")[0]  # else Rust's own stack may follow
-            raise LabError(f"{self.root / table} cannot be read: {why}") from error
+            raise LabError(f"{self._place.of(table)} cannot be read: {why}") from error
         if (given := _format(delta)) > FORMAT:
             raise LabError(
                 f"a newer aiops-lab wrote this lab: its format is {given}, this one reads up to "
                 f"{FORMAT}; install the newer one (nothing was changed)"
             )
-        self._opened[table] = self._mark(table, delta.version()), delta
+        self._opened[table] = self._place.mark(table, delta.version()), delta
         return delta
 
-    def _mark(self, table: str, version: int) -> Mark:
-        """What tells a version from the same one of a table that was made anew in its folder."""
-        try:
-            found = (self.root / table / "_delta_log" / f"{version:020}.json").stat()
-        except OSError:
-            return None
-        return version, found.st_ino, found.st_mtime_ns
+    def _table(self, table: str, version: int | None = None) -> DeltaTable:
+        """The table opened anew, which nothing else moves on meanwhile."""
+        place = self._place
+        with place.reaching(table):
+            return DeltaTable(place.uri(table), version=version, storage_options=place.options)
 
-    def _uri(self, table: str) -> str:
-        return (self.root / table).absolute().as_uri()
+    @contextmanager
+    def _writing(self, table: str) -> Iterator[None]:
+        with writing(self._place.of(table)), self._place.reaching(table, "written"):
+            yield
 
     def _rows(self, table: str, delta: DeltaTable, within: Within = None) -> pl.LazyFrame:
         """All rows of a Delta table, whatever the folder is called.
@@ -118,7 +121,7 @@ class Store:
         if files.is_empty():
             return pl.LazyFrame(schema=_columns(table))
         return pl.scan_parquet(
-            [self.root / table / name for name in files], glob=False,
+            [self._place.of(table, name) for name in files], glob=False,
             # of labs older than a column, or newer than this version
             schema=_columns(table), missing_columns="insert", extra_columns="ignore",
         )  # fmt: skip
@@ -126,7 +129,7 @@ class Store:
     def files(self, table: str) -> list[str]:
         """The Parquet files that hold a table's rows now, of listed attempts and others."""
         delta = self._delta(table)
-        return [] if delta is None else [str(self.root / table / name) for name in _files(delta)]
+        return [] if delta is None else [self._place.of(table, name) for name in _files(delta)]
 
     def columns(self, table: str) -> list[str]:
         """The columns that a table has so far."""
@@ -172,7 +175,7 @@ class Store:
         """The version shown at a moment: 0 before the first ingest."""
         if self._delta("ingests") is None:
             return 0
-        then = DeltaTable(self._uri("ingests"))
+        then = self._table("ingests")
         then.load_as_version(moment)
         return then.version()
 
@@ -181,7 +184,7 @@ class Store:
         if (delta := self._delta("ingests")) is None:
             return empty("ingests")
         if self.pinned is not None:
-            delta = DeltaTable(self._uri("ingests"), version=self.pinned)
+            delta = self._table("ingests", self.pinned)
         return self._listed(delta)
 
     def _listed(self, delta: DeltaTable) -> pl.DataFrame:
@@ -287,15 +290,30 @@ class Store:
         """
         if not rows.height:
             return
+        name = uuid4().hex
+        mark = CommitProperties({NAMED: name}, None if self._place.folder else 0)
         for _ in range(COMMIT_TRIES):
             try:
-                with writing(self.root / table):
-                    write_deltalake(self._made(table), rows, mode="append", schema_mode="merge")
+                with self._writing(table):
+                    write_deltalake(
+                        self._made(table), rows, mode="append", schema_mode="merge",
+                        commit_properties=mark,
+                    )  # fmt: skip
             except CommitFailedError:
+                if self._landed(table, name):
+                    return
                 time.sleep(random.uniform(0.005, 0.05))
             else:
                 return
         raise LabError(BUSY)
+
+    def _landed(self, table: str, name: str) -> bool:
+        """Whether a commit is in all the same: a store's answer may be lost on its way."""
+        if self._place.folder:
+            return False
+        with self._place.reaching(table):
+            commits = self._table(table).history(COMMIT_TRIES)
+        return any(commit.get(NAMED) == name for commit in commits)
 
     def commit(self, rows: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         """Append to ``ingests`` what `rows` returns for the ingests listed at that moment.
@@ -305,20 +323,22 @@ class Store:
         """
         for _ in range(COMMIT_TRIES):
             self._made("ingests")
-            delta = DeltaTable(self._uri("ingests"))  # which nothing else moves on meanwhile
+            delta = self._table("ingests")
             new = rows(self._listed(delta))
             if not new.height:
                 return new
+            name = uuid4().hex
             mark = CommitProperties(
-                app_transactions=[Transaction(COMMIT_POINT, delta.version() + 1)],
-                max_commit_retries=0,
+                {NAMED: name}, 0, [Transaction(COMMIT_POINT, delta.version() + 1)]
             )
             try:
-                with writing(self.root / "ingests"):
+                with self._writing("ingests"):
                     write_deltalake(
                         delta, new, mode="append", schema_mode="merge", commit_properties=mark
                     )
             except CommitFailedError:
+                if self._landed("ingests", name):
+                    return new
                 time.sleep(random.uniform(0.005, 0.05))
             else:
                 self._compact(delta.version())
@@ -344,15 +364,16 @@ class Store:
         if (delta := self._delta(table)) is not None:
             return delta
         try:
-            with writing(self.root / table):
-                (self.root / table).mkdir(parents=True, exist_ok=True)
+            with self._writing(table):
+                self._place.make(table)
                 # without retries: of two that make it at once one must fail, not make it anew
                 return DeltaTable.create(
-                    self._uri(table),
+                    self._place.uri(table),
                     pl.Schema(_columns(table)),
                     mode="error",
                     description=f"{STAMP}{FORMAT}",
                     configuration=CHECKPOINT,
+                    storage_options=self._place.options,
                     commit_properties=CommitProperties(max_commit_retries=0),
                 )
         except DeltaError:
@@ -373,7 +394,7 @@ class Store:
             stale = [a for a in attempts if a not in listed and _begun(a) < limit]
             if stale:
                 names = ", ".join(f"'{name}'" for name in stale)
-                with writing(self.root / table):
+                with self._writing(table):
                     swept += delta.delete(f"attempt IN ({names})")["num_deleted_rows"] or 0
         return swept
 

@@ -327,8 +327,8 @@ def test_what_a_cell_started_ends_with_the_kernel_that_died(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "status", "told"),
     [
-        ("s3://bucket/lab", 4, "a lab is a folder of this machine"),
-        ("file:///lab", 4, "a lab is a folder of this machine"),
+        ("s3://bucket/lab", 4, "is an address, and a lab is a folder"),
+        ("file:///lab", 4, "is an address, and a lab is a folder"),
         ("none@12", 2, "there is no lab in 'none' to be seen at version 12"),
     ],
 )

@@ -35,9 +35,11 @@ def relation(store: Store, table: str, engine: str, session: Any = None) -> Any:
     """
     if engine not in ENGINES:
         raise BadSettings(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
-    files = store.files(table)
     if engine == "polars":
         return store.scan(table)
+    if isinstance(store.root, str):
+        raise BadSettings(f"the tables are in {store.root}, which {engine} cannot read: use polars")
+    files = store.files(table)
     if not files:
         return None
     listed = store.listed().sort("at").select("attempt").with_row_index("nth")
