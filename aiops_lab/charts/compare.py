@@ -234,7 +234,8 @@ def behaviour(result: Comparison) -> Picture:
     used = _called(result, result.behaviour).drop_nulls("ratio_low")
     ratios = used.with_columns(name=names(result, "name"))
     if not ratios.height:
-        return note("No tokens, cost or latency were logged that ratios could be taken of.")
+        why = "have no interval" if result.behaviour.height else "were not logged"
+        return note(f"Ratios of tokens, cost and latency {why}.")
     found, more = _most(ratios, -pl.col("ratio").log().abs())
     ends = {"low": "ratio_low", "high": "ratio_high"}
     rows = _rows(found.with_columns(difference="ratio", moved=pl.lit("candidate"), **ends), True)

@@ -28,7 +28,7 @@ from aiops_lab.ship.policy import (
     read_promises,
     rules_of,
 )
-from aiops_lab.ship.preflight import preflight
+from aiops_lab.ship.preflight import preflight, way_on
 from aiops_lab.ship.rules import ALPHA, Sides, Tested, tested
 from aiops_lab.ship.spending import budget_rules
 from aiops_lab.stats.multiple import holm
@@ -411,6 +411,8 @@ def _verdict(
     if "fail" in states and not blocked:
         status = "fail"
     headline, step = words.verdict(status, deciding, blocked, metrics)
+    if blocked:
+        step = way_on(checks, step)
     if status == "inconclusive" and policy.inconclusive == "fail":
         status, headline = "fail", f"{headline} The policy counts that as a failure."
     if status == "ok" and lost:

@@ -35,8 +35,8 @@ SCHEMA = schema_of("check status detail")
 def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
     """A row a check: check, status (ok, warn or inconclusive), detail."""
     if baseline == candidate:
-        told = f"both are {baseline}; ingest another run of its questions, or name another baseline"
-        return pl.DataFrame([("two runs", "inconclusive", told)], schema=SCHEMA, orient="row")
+        row = "two runs", "inconclusive", f"both are {baseline}"
+        return pl.DataFrame([row], schema=SCHEMA, orient="row")
     rows = [
         _matched(data, baseline, candidate),
         _task(data),
@@ -55,6 +55,12 @@ def preflight(data: Evals, baseline: str, candidate: str) -> pl.DataFrame:
         *([("rows read", "warn", f"left out: {listing(data.unread)}")] if data.unread else []),
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def way_on(checks: pl.DataFrame, usual: str) -> str:
+    """What to do about runs that cannot be compared."""
+    alone = "two runs" in checks["check"]
+    return "Ingest another run of its questions, or name another baseline." if alone else usual
 
 
 def _matched(data: Evals, baseline: str, candidate: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from aiops_lab.ship import decide
 from aiops_lab.ship.behaviour import USED
+from aiops_lab.ship.preflight import way_on
 from aiops_lab.stats.power import questions_needed, smallest_seen
 from aiops_lab.verdict import BADNESS, Evidence, Status, Verdict
 from aiops_lab.wording import change, figure, interval, listing, times
@@ -77,7 +78,8 @@ def verdict(
         status = "warn"
     if blocked:
         headline = f"These runs cannot be compared: {blocked[0]}."
-        step = "Run both over the same questions with the same targets, then compare again."
+        usual = "Run both over the same questions with the same targets, then compare again."
+        step = way_on(checks, usual)
     else:
         headline = "; ".join(_clauses(rows, worst, apart)) + "."
         step = _next(status, worst, lost) + _doubts(checks) + _price(behaviour)

@@ -177,7 +177,7 @@ def test_a_first_run_has_nothing_to_be_compared_with(lab: Lab, tmp_path: Path) -
     for baseline in ("latest~1", "a"):
         found = compare_runs(lab, baseline=baseline, candidate="latest")
         assert found.verdict.status == "inconclusive"
-        assert "ingest another run" in found.verdict.headline
+        assert found.verdict.next_step.startswith("Ingest another run")
         gate = release_gate(lab, baseline=baseline, candidate="latest", policy=rule)
         assert gate.verdict.status == "inconclusive"
         assert {*gate.rules["status"]} <= {"inconclusive"}
