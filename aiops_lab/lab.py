@@ -33,7 +33,7 @@ from aiops_lab.measures.learned import load_refusals
 from aiops_lab.objectives.short import readable
 from aiops_lab.settings import DEMO_GATE, TEMPLATE, Settings, read_settings
 from aiops_lab.shipped import shipped
-from aiops_lab.sources.contract import Mapping
+from aiops_lab.sources.contract import RED_TEAM, Mapping
 from aiops_lab.sources.detail import read_detail
 from aiops_lab.sources.find import fetcher, recognise, source_named, walk
 from aiops_lab.sources.jsonio import compact
@@ -47,8 +47,6 @@ SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]\x00-\x1f\x7f\ud800-\udfff]|%[0-9a-fA-F]{2}")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 TRAFFIC = ("traffic", "spans", "decisions")
-ATTACKS = "garak"
-"""The source of runs that attack."""
 PINNED = re.compile(r"(.+)@(\d+)")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
 
@@ -196,7 +194,7 @@ class Lab:
     def find_run(self, name: str, task: str | None = None) -> str:
         """The id of a run by name: an id, a unique prefix, ``@tag``, ``latest`` or ``latest~1``.
 
-        What is relative passes over runs of attacks (garak's): they are no candidates.
+        What is relative passes over runs that attack (tagged red-team): they are no candidates.
 
         Parameters
         ----------
@@ -222,7 +220,7 @@ class Lab:
             runs = runs.filter(pl.col("tags").list.contains(name[1:]))
             found = runs["run_id"].to_list()[-1:]
         elif relative := RELATIVE.fullmatch(name):
-            runs = runs.filter(pl.col("source").ne_missing(pl.lit(ATTACKS)))
+            runs = runs.filter(pl.col("tags").list.contains(RED_TEAM).not_().fill_null(True))
             if task is None and runs.height:
                 runs = runs.filter(pl.col("task").eq_missing(runs["task"][-1]))
             found = runs["run_id"].reverse()[int(relative[1] or 0) :].to_list()[:1]

@@ -12,6 +12,9 @@ import polars as pl
 Mapping: TypeAlias = dict[str, Any]
 """A column mapping: canonical name -> their name, a dotted path, or a list of either."""
 
+RED_TEAM = "red-team"
+"""The tag of runs that attack: ``@red-team`` is the newest, and ``latest`` passes over them."""
+
 
 class Problem(NamedTuple):
     """One thing that could not be read: where in the file, and why."""

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Problem, Source
+from aiops_lab.sources.contract import RED_TEAM, Batch, Mapping, Problem, Source
 from aiops_lab.sources.jsonio import compact, decode, lines
 from aiops_lab.sources.rows import Rows, noting, number, run_summary, thin, when
 from aiops_lab.tables import digest
@@ -354,8 +354,8 @@ def _run(run_id: str, report: Report) -> dict[str, Any]:
         ),
         "started_at": when(report.init.start_time),
         "status": status,
-        "tags": [],
+        "tags": [RED_TEAM],
     }
 
 
-SOURCE = Source("garak", 1, sniff, read, parts)
+SOURCE = Source("garak", 2, sniff, read, parts)

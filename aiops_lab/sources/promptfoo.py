@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from aiops_lab.errors import BadSource
-from aiops_lab.sources.contract import Batch, Mapping, Source
+from aiops_lab.sources.contract import RED_TEAM, Batch, Mapping, Source
 from aiops_lab.sources.jsonio import compact, decode, lines, mapped
 from aiops_lab.sources.rows import Count, Rows, number, run_summary, thin, when
 from aiops_lab.tables import digest
 
 ERROR = 2
 """The ``failureReason`` of an answer that never came; 1 is an assertion that failed."""
-RED_TEAM = ("pluginId", "strategyId", "severity", "harmCategory")
+ATTACK = ("pluginId", "strategyId", "severity", "harmCategory")
 """What the row of an attack tells of it; ``success`` is that the attack was resisted."""
 RUNTIME_VARIABLES = ("sessionId", "_conversation")
 
@@ -256,7 +256,7 @@ def _sample(row: Row, texts: bool) -> dict[str, Any]:
     test = row.test_case or TestCase()
     variables = {k: v for k, v in (row.vars or {}).items() if k not in RUNTIME_VARIABLES}
     error = row.error or response.error
-    attack = {key: (row.metadata or {}).get(key) for key in RED_TEAM}
+    attack = {key: (row.metadata or {}).get(key) for key in ATTACK}
     metadata = {**attack, **(test.metadata or {}), **variables, "cached": response.cached or None}
     known = {key: value for key, value in metadata.items() if value is not None}
     return {
@@ -326,6 +326,8 @@ def _run(file: File, column: int, row: Row, started: datetime | None) -> dict[st
     config = file.config or {}
     metadata = file.metadata or {}
     tests, tags = config.get("tests"), config.get("tags")
+    tags = [str(tag) for tag in tags] if isinstance(tags, list | dict) else []
+    told = {**(row.metadata or {}), **((row.test_case or TestCase()).metadata or {})}
     return {
         "run_id": f"{file.eval_id}/{column}",
         "source": SOURCE.name,
@@ -343,8 +345,8 @@ def _run(file: File, column: int, row: Row, started: datetime | None) -> dict[st
         ),
         "started_at": started,
         "status": "success",
-        "tags": [str(tag) for tag in tags] if isinstance(tags, list | dict) else [],
+        "tags": [*tags, RED_TEAM] if told.get("pluginId") else tags,
     }
 
 
-SOURCE = Source("promptfoo", 1, sniff, read)
+SOURCE = Source("promptfoo", 2, sniff, read)

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import beta
 
 from aiops_lab import Lab, attack_gate, security_review
-from aiops_lab.errors import BadSettings
+from aiops_lab.errors import BadSettings, UnknownRun
 from aiops_lab.guard.attacks import attacks, needed
 from aiops_lab.settings import Detector
 from tests.conftest import DATA
@@ -155,6 +155,9 @@ def test_success_of_a_red_team_is_that_the_attack_was_resisted(lab: Lab, tmp_pat
         ("excessive-agency + jailbreak", "LLM06", 1, 0, 0),
         ("pii:direct + jailbreak", "LLM02", 40, 10, 1),
     ]  # fmt: skip
+    assert lab.find_run("@red-team") == "eval-1/0"
+    with pytest.raises(UnknownRun, match="no run is called or starts with 'latest'"):
+        lab.find_run("latest")
 
 
 def test_unknown_settings_are_refused_with_the_nearest() -> None:
