@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help report test lab check test-slow proof reference lock logs clean
+.PHONY: help report test lab check test-slow proof proof-tables proof-speed reference lock logs clean
 
 help:
 	@echo "make report     make every report of the demo lab; pages in reports/"
@@ -12,7 +12,8 @@ help:
 	@echo "make test       the fast tests"
 	@echo "make check      lint, types, import rules"
 	@echo "make test-slow  browser, crash, fuzz and simulation tests (needs Chromium)"
-	@echo "make proof      benchmarks and full tables, written to docs/proof/"
+	@echo "make proof      benchmarks and full tables, written to docs/proof/: hours; or, one by one,"
+	@echo "                proof-tables (simulations) and proof-speed (needs a quiet machine)"
 	@echo "make reference  every public name out of its docstring; pages in reports/reference/"
 	@echo "make lock       choose versions anew (needs uv)"
 
@@ -43,9 +44,13 @@ check: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
-proof: $(READY)
+proof: proof-tables proof-speed
+
+proof-tables: $(READY)
 	WHOLE=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadscope -rP --durations=25 \
 	  tests/ship tests/stats tests/watch tests/target tests/respond
+
+proof-speed: $(READY)
 	$(BIN)/python -m pytest -m proof -s
 
 reference: $(READY)
