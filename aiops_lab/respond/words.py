@@ -18,6 +18,8 @@ ROLLBACK = {
 }  # fmt: skip
 LOW, APART = 0.6, 0.2
 """Below so much, or so near to the second, nobody is named."""
+SURE = 0.9
+"""Below so much, who is named is called likely, and asked before anything is undone."""
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -64,15 +66,18 @@ def verdict_of(rows: list[dict[str, Any]], told: dict[str, Any]) -> Verdict:
             "inconclusive", f"Undecided: {move}; it may be {listing(likely)}.", evidence,
             f"To settle it, {cheap}.",
         )  # fmt: skip
-    headline = f"{_capital(name_of(first))} did it ({percent(first['probability'])}): {move}."
+    sure = first["probability"] >= SURE or told["replayed"]
+    did = f"{'' if sure else 'most likely '}did it ({percent(first['probability'])})"
+    headline = f"{_capital(name_of(first))} {did}: {move}."
     if first["artefact"] == "nothing":
         return Verdict("inconclusive", f"Nothing that changed explains it: {move}.", evidence,
                        f"To settle it, {first['next_experiment']}.")  # fmt: skip
     undo = ROLLBACK[first["artefact"]].format(old=short_name(first["from_version"] or "of before"))
     if told["replayed"]:
         return Verdict("warn", f"{headline} A replay shows it too.", evidence, f"{_capital(undo)}.")
-    return Verdict("warn", headline, evidence,
-                   f"{_capital(undo)}; to be sure, {first['next_experiment']}.")  # fmt: skip
+    asked = first["next_experiment"]
+    step = f"{undo}; to be sure, {asked}" if sure else f"{asked}; if that shows it, {undo}"
+    return Verdict("warn", headline, evidence, f"{_capital(step)}.")
 
 
 def _cheapest(rows: list[dict[str, Any]]) -> str:
