@@ -57,7 +57,7 @@ class Lab:
     def __init__(self, path: Path, version: int | None = None) -> None:
         self.path = path
         uri = read_settings(path / SETTINGS, only="store").store.uri
-        self._store = Store(uri.rstrip("/") if uri else path / "tables", version)
+        self._store = Store(uri or path / "tables", version)
 
     def __repr__(self) -> str:
         return f"Lab({str(self.path)!r}, version {self.version})"

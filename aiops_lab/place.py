@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiops_lab.errors import LabError
 
-ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*/?")
 """Plain names alone: any other is encoded by one library and not by the next."""
 OPTIONS = {"aws_conditional_put": "etag", "max_retries": "4", "retry_timeout": "60s"}
 """Who commits second is told so by the server. Credentials and endpoint come from AWS_*."""
@@ -37,7 +37,7 @@ class Place:
     def __init__(self, root: Path | str) -> None:
         self.folder = root if isinstance(root, Path) else None
         self.options = None if self.folder else OPTIONS
-        self._root = str(root)  # without a slash at its end
+        self._root = str(root).rstrip("/")
 
     def of(self, *names: str) -> str:
         """What lies below, as people and Parquet readers name it."""

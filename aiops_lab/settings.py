@@ -444,7 +444,7 @@ class TableStore(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     uri: str | None = None
 
     def __post_init__(self) -> None:
-        if self.uri is not None and not ADDRESS.fullmatch(self.uri.removesuffix("/")):
+        if self.uri is not None and not ADDRESS.fullmatch(self.uri):
             raise ValueError(
                 f'a store is an address such as "s3://bucket/labs/answers" (letters, digits, . - _ '
                 f"between the slashes, no credentials), not {self.uri[:100]!r}"

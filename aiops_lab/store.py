@@ -291,7 +291,8 @@ class Store:
         if not rows.height:
             return
         name = uuid4().hex
-        mark = CommitProperties({NAMED: name}, None if self._place.folder else 0)
+        retries = None if self._place.folder else 0
+        mark = CommitProperties(custom_metadata={NAMED: name}, max_commit_retries=retries)
         for _ in range(COMMIT_TRIES):
             try:
                 with self._writing(table):
@@ -329,7 +330,9 @@ class Store:
                 return new
             name = uuid4().hex
             mark = CommitProperties(
-                {NAMED: name}, 0, [Transaction(COMMIT_POINT, delta.version() + 1)]
+                custom_metadata={NAMED: name},
+                max_commit_retries=0,
+                app_transactions=[Transaction(COMMIT_POINT, delta.version() + 1)],
             )
             try:
                 with self._writing("ingests"):

@@ -18,6 +18,7 @@ from aiops_lab.shipped import shipped
 from aiops_lab.verdict import Verdict
 from tests.conftest import contents, write_eval
 from tests.s3_server import Bucket, s3
+from tests.test_cli import run
 
 POLICY = "[gate.metrics.correct]\nmargin = 0.1\n"
 
@@ -150,15 +151,12 @@ def test_two_processes_at_once_and_twelve_kills(bucket: Bucket, tmp_path: Path) 
 @pytest.mark.slow
 def test_reports_and_gates_work_on_it(bucket: Bucket, tmp_path: Path) -> None:
     lab_at(tmp_path / "lab").ingest(shipped("logs"))
-    command = [sys.executable, "-m", "aiops_lab", "report", "ship_compare_runs", "--json"]
-    told = [*command, "--lab", tmp_path / "lab", "--out", tmp_path / "pages"]
-    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    places = ("--lab", tmp_path / "lab", "--json")
+    done = run("report", "ship_compare_runs", *places, "--out", tmp_path / "pages")
     assert done.returncode == 0, done.stderr
     assert "s3://" not in (tmp_path / "pages" / "latest" / "ship_compare_runs.html").read_text()
     assert json.loads(done.stdout)
-    command = [sys.executable, "-m", "aiops_lab", "gate", "--lab", tmp_path / "lab", "--json"]
-    command += ["--baseline", "latest~1", "--candidate", "latest"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("gate", *places, "--baseline", "latest~1", "--candidate", "latest")
     assert json.loads(done.stdout)["verdict"]["status"] == "ok", done.stdout
 
 
