@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -290,23 +291,29 @@ class Store:
         """
         if not rows.height:
             return
-        name = uuid4().hex
         retries = None if self._place.folder else 0
-        mark = CommitProperties(custom_metadata={NAMED: name}, max_commit_retries=retries)
         for _ in range(COMMIT_TRIES):
-            try:
-                with self._writing(table):
-                    write_deltalake(
-                        self._made(table), rows, mode="append", schema_mode="merge",
-                        commit_properties=mark,
-                    )  # fmt: skip
-            except CommitFailedError:
-                if self._landed(table, name):
-                    return
-                time.sleep(random.uniform(0.005, 0.05))
-            else:
+            if self._try(table, None, rows, max_commit_retries=retries):
                 return
         raise LabError(BUSY)
+
+    def _try(
+        self, table: str, delta: DeltaTable | None, rows: pl.DataFrame, **options: Any
+    ) -> bool:
+        """Append rows in one commit; False, a moment later, where another process was faster."""
+        name = uuid4().hex
+        commit = CommitProperties(custom_metadata={NAMED: name}, **options)
+        try:
+            with self._writing(table):
+                write_deltalake(
+                    delta or self._made(table), rows, mode="append", schema_mode="merge",
+                    commit_properties=commit,
+                )  # fmt: skip
+        except CommitFailedError:
+            if not self._landed(table, name):
+                time.sleep(random.uniform(0.005, 0.05))
+                return False
+        return True
 
     def _landed(self, table: str, name: str) -> bool:
         """Whether a commit is in all the same: a store's answer may be lost on its way."""
@@ -328,22 +335,8 @@ class Store:
             new = rows(self._listed(delta))
             if not new.height:
                 return new
-            name = uuid4().hex
-            mark = CommitProperties(
-                custom_metadata={NAMED: name},
-                max_commit_retries=0,
-                app_transactions=[Transaction(COMMIT_POINT, delta.version() + 1)],
-            )
-            try:
-                with self._writing("ingests"):
-                    write_deltalake(
-                        delta, new, mode="append", schema_mode="merge", commit_properties=mark
-                    )
-            except CommitFailedError:
-                if self._landed("ingests", name):
-                    return new
-                time.sleep(random.uniform(0.005, 0.05))
-            else:
+            ours = [Transaction(COMMIT_POINT, delta.version() + 1)]
+            if self._try("ingests", delta, new, max_commit_retries=0, app_transactions=ours):
                 self._compact(delta.version())
                 return new
         raise LabError(BUSY)
