@@ -9,7 +9,7 @@ import polars as pl
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.drift import IndexDrift, index_drift
 from aiops_lab.ship.retrieval.experiment import LEXICAL, run_retrieval
-from aiops_lab.ship.retrieval.inputs import DEMO, read_corpus
+from aiops_lab.ship.retrieval.inputs import DEMO, is_demo, read_corpus
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.shipped import shipped
 
@@ -35,7 +35,7 @@ def next_edition(
     BadSource, BadSettings
         The texts are not known, or the configuration cannot be run again.
     """
-    demo = isinstance(after, str) and after == DEMO
+    demo = is_demo(after)
     if result.corpus is None:
         if demo:
             return None

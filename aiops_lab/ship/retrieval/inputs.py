@@ -145,7 +145,7 @@ def read_corpus(source: Any) -> Corpus:
     if isinstance(source, Corpus):
         return source
     notes: list[str] = []
-    if isinstance(source, str) and source == DEMO:
+    if is_demo(source):
         source = shipped("handbook")
     if isinstance(source, str) and source == PYTHON:
         from pydoc_data.topics import topics
@@ -234,7 +234,7 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     if isinstance(source, Questions):
         return source
     if isinstance(source, str) and source in (DEMO, PYTHON):
-        source = shipped("handbook" if source == DEMO else "python_topics") / "questions.jsonl"
+        source = shipped("handbook" if is_demo(source) else "python_topics") / "questions.jsonl"
     if isinstance(source, str | os.PathLike) and (judged := qrels(source)) is not None:
         return _from_qrels(judged)
     texts = dict(corpus.texts()) if corpus is not None else None
@@ -268,9 +268,14 @@ def read_questions(source: Any, corpus: Corpus | None = None) -> Questions:
     )
 
 
+def is_demo(given: Any) -> bool:
+    """Whether documents, questions or answers are not named: those of the demo are meant."""
+    return isinstance(given, str) and given == DEMO
+
+
 def own_questions(corpus: Any, questions: Any) -> Any:
     """The questions meant: those of a corpus that comes with the library where none are given."""
-    if not (isinstance(questions, str) and questions == DEMO):
+    if not is_demo(questions):
         return questions
     if isinstance(corpus, str) and corpus in (DEMO, PYTHON):
         return corpus

@@ -9,7 +9,15 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.ship.retrieval.checks import Check
-from aiops_lab.ship.retrieval.inputs import DEMO, HANDBOOK, PYTHON, Corpus, Questions, outside
+from aiops_lab.ship.retrieval.inputs import (
+    DEMO,
+    HANDBOOK,
+    PYTHON,
+    Corpus,
+    Questions,
+    is_demo,
+    outside,
+)
 from aiops_lab.sources.retrieval import read_chunks, read_hits, read_table
 from aiops_lab.tables import empty
 
@@ -28,21 +36,18 @@ def documents_of(source: Any, corpus: Any, questions: Any) -> tuple[Any, Any]:
     """
     if callable(getattr(source, "table", None)):
         told, here = source.settings.retrieval, source.path
-        if _none(corpus) and told.corpus:
+        if is_demo(corpus) and told.corpus:
             corpus = told.corpus if _shipped(told.corpus) else here / told.corpus
-            questions = here / told.questions if _none(questions) and told.questions else questions
-        if _none(questions) and not _shipped(corpus) and source.holds("questions"):
-            if _none(corpus) and not source.holds("hits"):
+            if is_demo(questions) and told.questions:
+                questions = here / told.questions
+        if is_demo(questions) and not _shipped(corpus) and source.holds("questions"):
+            if is_demo(corpus) and not source.holds("hits"):
                 raise BadSettings(
                     "this lab holds questions, but neither documents nor hits: name the documents, "
                     "-p corpus FOLDER, or in [retrieval] of lab.toml"
                 )
-            corpus, questions = None if _none(corpus) else corpus, source.table("questions")
+            corpus, questions = None if is_demo(corpus) else corpus, source.table("questions")
     return (DEMO if _shipped(corpus) and corpus == HANDBOOK else corpus), questions
-
-
-def _none(given: Any) -> bool:
-    return isinstance(given, str) and given == DEMO
 
 
 def _shipped(corpus: Any) -> bool:

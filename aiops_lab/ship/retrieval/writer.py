@@ -9,7 +9,7 @@ import polars as pl
 
 from aiops_lab.errors import BadSettings, BadSource
 from aiops_lab.measures.support import lexical_support
-from aiops_lab.ship.retrieval.inputs import DEMO
+from aiops_lab.ship.retrieval.inputs import is_demo
 from aiops_lab.ship.retrieval.score import Retrieval
 from aiops_lab.shipped import shipped
 from aiops_lab.sources.retrieval import read_table
@@ -108,7 +108,7 @@ def answers_to(result: Retrieval, source: Any) -> Any:
 
     None where they answer none of these questions, or from hits that are not there.
     """
-    if not isinstance(source, str) or source != DEMO:
+    if not is_demo(source):
         return source
     rows = read_table(shipped("handbook") / "answers.jsonl", "answers")
     known = rows["experiment_id"][0] in result.configurations["experiment_id"]
