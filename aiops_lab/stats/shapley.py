@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Worth = Callable[[Bools], Floats]
-"""Takes a mask of players, returns the worth of each row, shape (rows,) or (rows, outputs)."""
+"""Takes masks of shape (masks, players), returns the worth of each row, (masks, rows, ...)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def shared(worth: Worth, players: int, orders: int = 12, seed: int = 0) -> Share
     Parameters
     ----------
     worth
-        Called once for each mask met.
+        Called once, with all masks that are met.
     players
         How many there are.
     orders
@@ -57,33 +57,23 @@ def shared(worth: Worth, players: int, orders: int = 12, seed: int = 0) -> Share
 
     Examples
     --------
-    >>> both = lambda mask: np.array([float(mask[0] and mask[1]) + mask[2]])
+    >>> both = lambda masks: (masks[:, :1] & masks[:, 1:2]) * 1.0 + masks[:, 2:]
     >>> [float(x) for x in shared(both, 3).means]
     [0.5, 0.5, 1.0]
     """
     random = np.random.default_rng(seed)
-    known: dict[bytes, Floats] = {}
-
-    def of(mask: Bools) -> Floats:
-        key = mask.tobytes()
-        if key not in known:
-            known[key] = np.asarray(worth(mask), float)
-        return known[key]
-
-    none, every = of(np.zeros(players, bool)), of(np.ones(players, bool))
-    found = np.zeros((none.shape[0], players, *none.shape[1:]))
-    pairs = -(-orders // 2)
-    for _ in range(pairs):
-        drawn = random.permutation(players)
-        for order in (drawn, drawn[::-1]):
-            mask, before = np.zeros(players, bool), none
-            for player in order:
-                mask = mask.copy()
-                mask[player] = True
-                after = every if mask.all() else of(mask)
-                found[:, player] += after - before
-                before = after
-    return Shared(found / (2 * pairs), every - none)
+    drawn = np.array([random.permutation(players) for _ in range(-(-orders // 2))], int)
+    both = np.concatenate([drawn, drawn[:, ::-1]])
+    # who is there after each step of each order, the first being that of nobody
+    steps = np.argsort(both, axis=1)[:, None, :] < np.arange(players + 1)[:, None]
+    masks, met = np.unique(steps.reshape(-1, players), axis=0, return_inverse=True)
+    met = met.reshape(len(both), players + 1)
+    shares = np.zeros((players, len(masks)))
+    np.add.at(shares, (both, met[:, 1:]), 1)
+    np.add.at(shares, (both, met[:, :-1]), -1)
+    worths = np.asarray(worth(masks), float)
+    rows = np.moveaxis(np.tensordot(shares, worths, axes=1), 0, 1) / len(both)
+    return Shared(rows, worths[met[0, -1]] - worths[met[0, 0]])
 
 
 def sampled(worth: Worth, rows: int, players: int, orders: int = 2, seed: int = 0) -> Shared:
@@ -123,12 +113,7 @@ def sampled(worth: Worth, rows: int, players: int, orders: int = 2, seed: int = 
 def together(worth: Worth, players: int, pair: tuple[int, int]) -> float:
     """What two players add beyond what each adds alone, half with none of the others there, half
     with all (a Shapley interaction of two orders): above 0 they need each other."""
-    added = []
-    for others in (False, True):
-        masks = []
-        for first, second in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            mask = np.full(players, others)
-            mask[pair[0]], mask[pair[1]] = bool(first), bool(second)
-            masks.append(float(np.mean(worth(mask))))
-        added.append(masks[3] - masks[2] - masks[1] + masks[0])
-    return float(np.mean(added))
+    masks = np.repeat([[False], [True]], 4, axis=0) & np.ones(players, bool)
+    masks[:, list(pair)] = [(False, False), (False, True), (True, False), (True, True)] * 2
+    means = np.asarray(worth(masks), float).reshape(len(masks), -1).mean(axis=1)
+    return float((means * ([1, -1, -1, 1] * 2)).sum() / 2)

@@ -180,16 +180,17 @@ def test_any_number_of_orders_is_exact_in_the_sum() -> None:
     random = np.random.default_rng(3)
     table = random.normal(size=(2**6, 40))
 
-    def worth(mask: Any) -> Any:
-        return table[int(np.packbits(mask, bitorder="little")[0])]
+    powers = 2 ** np.arange(6)
+
+    def worth(masks: Any) -> Any:
+        return table[masks @ powers]
 
     for orders in (2, 12):
         found = shared(worth, 6, orders)
         assert found.rows.sum(axis=1) == pytest.approx(table[63] - table[0], abs=1e-12)
         assert found.total == pytest.approx(table[63] - table[0])
-    powers = 2 ** np.arange(6)
     whole = sampled(lambda mask: table[mask @ powers, np.arange(40)], 40, 6, 400)
     assert whole.rows.sum(axis=1) == pytest.approx(table[63] - table[0], abs=1e-12)
     assert whole.rows == pytest.approx(shared(worth, 6, 400).rows, abs=0.5)
-    assert together(lambda mask: np.array([float(mask[0] and mask[1])]), 3, (0, 1)) == 1.0
-    assert together(lambda mask: np.array([float(mask[0]) + mask[1]]), 3, (0, 1)) == 0.0
+    assert together(lambda masks: masks[:, 0] & masks[:, 1], 3, (0, 1)) == 1.0
+    assert together(lambda masks: masks.sum(axis=1), 3, (0, 1)) == 0.0

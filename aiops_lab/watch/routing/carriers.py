@@ -16,7 +16,7 @@ import polars as pl
 from aiops_lab.stats.calendar import Bools, Calendar, Floats, Integers
 from aiops_lab.stats.shapley import Shared, Worth, shared, together
 from aiops_lab.watch.routing.decisions import DAY, Decisions
-from aiops_lab.watch.routing.model import Chances
+from aiops_lab.watch.routing.model import LARGEST, Chances
 
 PAIRS = 1_000
 ORDERS = 12
@@ -96,10 +96,16 @@ def worth_of(chances: Chances, pairs: Pairs, features: Sequence[str], option: in
 
     All else, the context too, is as at other times.
     """
+    at_once = max(LARGEST // max(pairs.low.height, 1), 1)
 
-    def worth(mask: Bools) -> Floats:
+    def mixed(mask: Bools) -> pl.DataFrame:
         moved = [name for name, there in zip(features, mask, strict=True) if there]
-        return chances(pairs.low.with_columns(pairs.high[name] for name in moved))[:, option]
+        return pairs.low.with_columns(pairs.high[name] for name in moved)
+
+    def worth(masks: Bools) -> Floats:
+        parts = [masks[start : start + at_once] for start in range(0, len(masks), at_once)]
+        said = [chances(pl.concat(map(mixed, part)))[:, option] for part in parts]
+        return np.concatenate(said).reshape(len(masks), -1)
 
     return worth
 
