@@ -6,7 +6,7 @@ of it), and weekdays are told apart as far as the baseline shows that they diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -118,6 +118,19 @@ class Rates(Series):
             for odds in ODDS[side]:
                 yield side, log(odds * p / (1 - p + odds * p)) - of_band
 
+    def as_given(self, x: Floats) -> Floats:
+        """Rates of shape (series, ...) as they were given, those of "no event" turned back."""
+        return np.where(self.turned.reshape(-1, *(1,) * (x.ndim - 1)), 1 - x, x)
+
+    def unlike(self, value: Floats, n: Floats, at: tuple[Integers, Integers]) -> Floats:
+        """How likely a day (as given) is so far outside of the band: one (series, day) each."""
+        size = n / (1 + np.maximum(n - 1, 0) * self.spread)
+        seen = self.as_given(value) * size
+        low, high = (self.expected(end[:, None])[at] for end in (self.low, self.high))
+        above = np.where(seen > 0, special.betainc(seen, size - seen + 1, high), 1.0)
+        below = np.where(seen < size, special.betaincc(seen + 1, size - seen, low), 1.0)
+        return np.minimum(2 * np.minimum(above, below), 1.0)
+
     def _effective(self) -> Floats:
         return self.n / (1 + np.maximum(self.n - 1, 0) * self.spread[:, None])
 
@@ -154,6 +167,17 @@ class Means(Series):
             of_band = log(away)
             for step in STEPS:
                 yield side, log(away - side * step * typical) - of_band
+
+    def as_given(self, x: Floats) -> Floats:
+        """Means are as they were given."""
+        return x
+
+    def unlike(self, value: Floats, n: Floats, at: tuple[Integers, Integers]) -> Floats:
+        """How likely a day is so far outside of the band: one (series, day) each."""
+        low, high = (self.expected(end[:, None])[at] for end in (self.low, self.high))
+        away = np.maximum(np.maximum(value - high, low - value), 0.0)
+        error = np.sqrt(self.within / np.maximum(n, 1) + self.spread)
+        return 2 * special.stdtr(FREEDOM, -away / error)
 
     def _variance(self) -> Floats:
         return self.within[:, None] / np.maximum(self.n, 1) + self.spread[:, None]
@@ -261,6 +285,43 @@ def means(
     error = (based / variance).sum(1) ** -0.5
     low, high, spread = level - BAND * error, level + BAND * error, np.where(flat, np.inf, spread)
     return Means(x, size, known, based, effect, level, low, high, spread, within)
+
+
+def odd_days(
+    series: Rates | Means, without: Callable[[Bools], Rates | Means], *, most: int, likely: float
+) -> tuple[Bools, Floats]:
+    """Days of each baseline that the others do not expect, so far away that they hide a shift.
+
+    The day that is least like the others is taken out, and again; those taken out are odd up to the
+    last one that is unlikely where all of them are gone (as Rosner 1983, Technometrics 25:165: two
+    bad days must not hide each other).
+
+    Parameters
+    ----------
+    without
+        Gives the series anew, their baselines without some days (True, of shape (series, days)).
+    most
+        So many days are tried.
+    likely
+        An odd day is one less likely than this.
+
+    Returns
+    -------
+    tuple
+        Which days are odd, and what the others expect of them: both of shape (series, days).
+    """
+    left, odd = np.zeros_like(series.based), np.zeros_like(series.based)
+    usual, rest = np.full(left.shape, np.nan), series
+    for _ in range(most):
+        expected = rest.expected(rest.level[:, None])
+        away = np.abs(rest.value - expected) / np.sqrt(rest.variance(expected))
+        at = np.arange(len(left)), np.where(rest.based, away, -1.0).argmax(1)
+        left[at] = True
+        rest = without(left)
+        hit = rest.unlike(series.as_given(series.value)[at], series.n[at], at) < likely
+        odd[hit] = left[hit]
+        usual[hit] = rest.as_given(rest.expected(rest.level[:, None]))[hit]
+    return odd, usual
 
 
 def _estimate(

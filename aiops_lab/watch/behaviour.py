@@ -16,7 +16,7 @@ from aiops_lab.tables import empty, schema_of
 from aiops_lab.traffic.summaries import ALL, DIMENSION, PART_OF_WHOLE
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.changes import SEEN, change_log, version_days
-from aiops_lab.watch.daily import as_date, whole_frame
+from aiops_lab.watch.daily import as_date, whole_frame, without
 from aiops_lab.watch.dating import likeliest
 from aiops_lab.watch.event_words import event_words, verdict_of_events
 from aiops_lab.watch.mix import explained, mix_shares, rest_moved
@@ -118,6 +118,7 @@ def watch_behaviour(
     baseline_days: int = 30,
     run_length_days: float = 1000,
     restart: Mapping[str, Any] | None = None,
+    leave_out: Sequence[Any] = (),
     until: Any = None,
 ) -> Behaviour:
     """Watch all daily figures of a lab's traffic, and lay each shift beside the change log.
@@ -133,7 +134,7 @@ def watch_behaviour(
     tails
         Means whose 95 % quantile is watched too: as a rate of its own, ``latency_s_p95``, of the
         requests above what it was in the baseline.
-    baseline_days, run_length_days, restart
+    baseline_days, run_length_days, restart, leave_out
         As `detect_shifts` takes them.
     until
         The last day looked at: what would have been said then.
@@ -154,6 +155,7 @@ def watch_behaviour(
     """
     daily, log, versions = _given(lab, tails)
     until = None if until is None else as_date(until, "until")
+    daily = without(daily, leave_out)
     daily = with_tails(daily, tails, baseline_days, restart)
     daily = _chosen(daily, metrics, by, until, baseline_days)
     shifts = detect_shifts(
@@ -172,7 +174,7 @@ def watch_behaviour(
         events, alarms, shifts.onsets, shifts.series, shifts.power, shifts.checks, log,
         mix_shares(daily, DIMENSIONS), versions, daily,
         {**shifts.settings, "metrics": sorted(set(daily["metric"])), "by": list(by),
-         "tails": list(tails),
+         "tails": list(tails), "leave_out": sorted(map(str, leave_out)),
          "until": None if until is None else str(until)},
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,6 +162,22 @@ def as_date(value: Any, what: str) -> dt.date:
     except (TypeError, ValueError):
         raise BadSettings(f"{what} is a date such as 2026-05-12, not {value!r}") from None
     return found.date() if isinstance(found, dt.datetime) else found
+
+
+def without(daily: pl.DataFrame, leave_out: Any) -> pl.DataFrame:
+    """The rows of all other days than those to be left out.
+
+    Raises
+    ------
+    BadSettings
+        It is no list of days that are there.
+    """
+    if isinstance(leave_out, str) or not isinstance(leave_out, Sequence):
+        raise BadSettings(f"leave_out is a list of days, not {leave_out!r}")
+    days = {as_date(day, "leave_out") for day in leave_out}
+    if lacking := sorted(days - set(daily["day"])):
+        raise BadSettings(f"leave_out: there are no figures of {lacking[0]}")
+    return daily.filter(pl.col("day").is_in(days).not_()) if days else daily
 
 
 def grid(rows: pl.DataFrame, names: pl.DataFrame) -> Grid:

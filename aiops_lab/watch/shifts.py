@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,18 +13,30 @@ from numpy.typing import NDArray
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.result import Result
-from aiops_lab.stats.baseline import BAND, FEWEST, Bools, Floats, Means, Rates, means, rates
+from aiops_lab.stats.baseline import (
+    BAND,
+    FEWEST,
+    Bools,
+    Floats,
+    Means,
+    Rates,
+    means,
+    odd_days,
+    rates,
+)
 from aiops_lab.stats.onset import onset
 from aiops_lab.stats.sequential import Watched, days_to_find, watch
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch import words
-from aiops_lab.watch.daily import KEY, grid, read_daily, starts
+from aiops_lab.watch.daily import KEY, Grid, grid, read_daily, starts, without
 
 SOON = 14
 """Days in which a shift should be found; the power told is of the least that is."""
 ODDS, MOVES = (1.25, 1.5, 2.0, 3.0), (0.1, 0.25, 0.5, 1.0)
 """Rises that power is told of: of a rate's odds; of a mean, in standard deviations of one value.
 Where not even the largest would have been found, nothing useful would."""
+ODD, ODD_DAYS = 0.005, 3
+"""One in a hundred baselines in which nothing happened has an odd day; so many are looked for."""
 WIDE = 1.96
 MOST = 700.0
 Schema = dict[Any, Any]
@@ -92,6 +104,7 @@ def detect_shifts(
     run_length_days: float = 1000,
     baseline_from: Any = None,
     restart: Mapping[str, Any] | None = None,
+    leave_out: Sequence[Any] = (),
 ) -> Shifts:
     """Watch daily figures for a shift away from their own first days.
 
@@ -115,6 +128,9 @@ def detect_shifts(
     restart
         Days from which the baseline of some is new: ``{"refusal": "2026-05-20"}``, or of slices
         ``{"refusal": {"German": "2026-05-20"}}``.
+    leave_out
+        Days that say nothing: an outage in the baseline makes days seem to differ more than they
+        do, which hides smaller shifts. The checks name such a day.
 
     Raises
     ------
@@ -130,7 +146,7 @@ def detect_shifts(
     refusal rose from 3.0 % to 8.8 % since 13 May.
     """
     _check(baseline_days, run_length_days)
-    rows = read_daily(daily)
+    rows = without(read_daily(daily), leave_out)
     begun = starts(rows.select(KEY).unique(maintain_order=True), baseline_from, restart)
     rows = rows.join(begun, on=KEY, nulls_equal=True, maintain_order="left").with_columns(
         used=(pl.col("day") >= pl.col("start")).fill_null(True),
@@ -159,7 +175,8 @@ def detect_shifts(
     settings = {
         "baseline_days": baseline_days, "run_length_days": run_length_days,
         "baseline_from": None if baseline_from is None else str(baseline_from),
-        "restart": _plain(restart or {}), "watched": watched, "threshold": threshold,
+        "restart": _plain(restart or {}), "leave_out": sorted(map(str, leave_out)),
+        "watched": watched, "threshold": threshold,
     }  # fmt: skip
     verdict = words.verdict(alarms, power, checks, baseline_days)
     return Shifts(verdict, alarms, onsets, series, power, checks, settings)
@@ -195,7 +212,9 @@ def _ready(rows: pl.DataFrame, baseline_days: int) -> tuple[pl.DataFrame, pl.Dat
     return pl.concat(checks), counts.filter(pl.col("traffic") > baseline_days)
 
 
-def _checks(series: pl.DataFrame, check: str, status: str, detail: str | pl.Expr) -> pl.DataFrame:
+def _checks(
+    series: pl.DataFrame, check: str, status: str, detail: str | pl.Expr | pl.Series
+) -> pl.DataFrame:
     detail = pl.lit(detail) if isinstance(detail, str) else detail
     return series.select(*KEY, check=pl.lit(check), status=pl.lit(status), detail=detail)
 
@@ -219,26 +238,44 @@ class _Group:
     def share(self) -> bool:
         return isinstance(self.series, Rates)
 
-    def told(self, x: Floats) -> Floats:
-        """Figures of shape (series, ...) as the user knows them."""
-        return np.where(self.turned.reshape(-1, *(1,) * (x.ndim - 1)), 1 - x, x)
-
 
 def _group(rows: pl.DataFrame, ready: pl.DataFrame, baseline_days: int) -> _Group:
     """Series of one kind with their baselines; those that have one value only are left out."""
     table = grid(rows, ready.select(KEY))
-    same = {"baseline_days": baseline_days, "none_seen": True}
-    if ready["share"][0]:
-        series = rates(table.value, table.n, table.weekdays, **same)
+
+    def made(left: Bools) -> Rates | Means:
+        n = np.where(left, np.nan, table.n)
+        same = {"baseline_days": baseline_days - int(left.sum(1).max()), "none_seen": True}
+        if ready["share"][0]:
+            return rates(table.value, n, table.weekdays, **same)
+        return means(table.value, table.squares, n, table.weekdays, **same)
+
+    series = made(np.zeros(table.n.shape, bool))
+    odd = _odd(table, series, made, baseline_days)
+    if isinstance(series, Rates):
         said = "all answers in the baseline are alike: only a move away from it can be seen"
         checks = _checks(table.names.filter(series.level == 0), "baseline", "ok", said)
-        return _Group(table.names, table.days, series, series.turned, checks)
-    series = means(table.value, table.squares, table.n, table.weekdays, **same)
+        return _Group(table.names, table.days, series, series.turned, pl.concat([checks, odd]))
     flat = np.isinf(series.spread)
     said = "one value only in the baseline: what a change would be is not known"
-    checks = _checks(table.names.filter(flat), "constant", "inconclusive", said)
+    checks = pl.concat([_checks(table.names.filter(flat), "constant", "inconclusive", said), odd])
     names, series = table.names.filter(~flat), series.take(~flat)
     return _Group(names, table.days, series, np.zeros(names.height, bool), checks)
+
+
+def _odd(
+    table: Grid, series: Rates | Means, without: Callable[[Bools], Any], baseline_days: int
+) -> pl.DataFrame:
+    """The days of baselines that are so unlike their others that they hide what comes later."""
+    most = min(ODD_DAYS, baseline_days - FEWEST)
+    odd, usual = odd_days(series, without, most=most, likely=ODD / baseline_days)
+    at, day = np.nonzero(odd)
+    was, others = series.as_given(series.value)[odd], usual[odd]
+    said = [
+        words.odd_day(*each, isinstance(series, Rates))
+        for each in zip(table.days[day].tolist(), was.tolist(), others.tolist(), strict=True)
+    ]
+    return _checks(table.names[at], "odd day", "warn", pl.Series(said, dtype=pl.String))
 
 
 def _watched(group: _Group, threshold: float) -> tuple[pl.DataFrame, ...]:
@@ -281,13 +318,13 @@ def _days(group: _Group, evidence: Floats) -> pl.DataFrame:
     expected = series.expected(series.level[:, None])
     error = (series.high - series.low)[:, None] / 2 / BAND
     half = WIDE * np.sqrt(series.variance(expected) + error**2)
-    ends = np.sort([group.told(expected - half), group.told(expected + half)], axis=0)
+    ends = np.sort([series.as_given(expected - half), series.as_given(expected + half)], axis=0)
     low, high = np.clip(ends, 0, 1) if group.share else ends
     at, day = np.nonzero(series.known)
     shown = np.where(series.based, np.nan, evidence)[at, day]
     return group.names[at].with_columns(
         day=group.days[day], low=low[at, day], high=high[at, day],
-        expected=group.told(expected)[at, day], evidence=pl.Series(shown).fill_nan(None),
+        expected=series.as_given(expected)[at, day], evidence=pl.Series(shown).fill_nan(None),
     )  # fmt: skip
 
 
@@ -309,7 +346,7 @@ def _power(group: _Group, evidence: Floats, threshold: float) -> pl.DataFrame:
     needed = days[at, pick]
     return group.names.with_columns(
         n=np.nanmedian(np.where(series.based, series.n, np.nan), axis=1), watched=watched,
-        before=group.told(series.level), after=group.told(levels)[at, pick],
+        before=series.as_given(series.level), after=series.as_given(levels)[at, pick],
         days=np.where(np.isfinite(needed), needed, np.nan), evidence=evidence, seen=seen,
         share=pl.lit(group.share),
     ).cast(POWER).with_columns(pl.col("days").fill_nan(None))  # fmt: skip

@@ -19,18 +19,18 @@ def verdict(
     alarms: pl.DataFrame, power: pl.DataFrame, checks: pl.DataFrame, baseline_days: int
 ) -> Verdict:
     """One verdict over all series: what shifted, else what would have been found."""
-    open_ = checks.filter(status="inconclusive")
     if alarms.height:
-        return _shifted(alarms, open_)
+        return _shifted(alarms, checks)
     if power.height:
-        return _unshifted(power, open_)
+        return _unshifted(power, checks)
+    open_ = checks.filter(status="inconclusive")
     why = [f" ({_name(row)}: {row['detail']})" for row in open_.head(1).to_dicts()]
     headline = f"Cannot tell whether anything shifted: no series could be watched{''.join(why)}."
     step = f"Give {baseline_days} days with traffic and at least one more."
     return Verdict("inconclusive", headline, next_step=step)
 
 
-def _shifted(alarms: pl.DataFrame, open_: pl.DataFrame) -> Verdict:
+def _shifted(alarms: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
     rows = alarms.sort("evidence", descending=True, maintain_order=True).to_dicts()
     first, year = rows[0], max(row["day"] for row in rows).year
     others = f"; {listing(map(_name, rows[1:]))} shifted too" if rows[1:] else ""
@@ -43,10 +43,10 @@ def _shifted(alarms: pl.DataFrame, open_: pl.DataFrame) -> Verdict:
         for row in rows
     )  # fmt: skip
     headline = f"{_sentence(first, year)}{others}."
-    return Verdict("warn", headline, tuple(evidence), step + _not_told(open_))
+    return Verdict("warn", headline, tuple(evidence), step + _limits(checks))
 
 
-def _unshifted(power: pl.DataFrame, open_: pl.DataFrame) -> Verdict:
+def _unshifted(power: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
     rows = power.sort("n", descending=True, maintain_order=True).to_dicts()
     able = [row for row in rows if row["seen"]]
     over = _days(max(row["watched"] for row in rows))
@@ -64,14 +64,16 @@ def _unshifted(power: pl.DataFrame, open_: pl.DataFrame) -> Verdict:
         step = "There are too few answers a day: watch fewer, larger slices."
         if first["days"]:
             step = f"Wait: such a shift would be found in about {_days(first['days'])}."
-        return Verdict("inconclusive", headline, evidence, step)
+        return Verdict(
+            "inconclusive", headline, evidence, step + _limits(checks.filter(check="odd day"))
+        )
     where = f"of {_name(rows[0])}" if len(rows) == 1 else f"in {len(able)} series"
     where += f" (of {len(rows)} watched)" if len(able) < len(rows) else ""
     first, least = able[0], max(able, key=_size)
     headline = f"No shift {where} over {over}: {_found(first)}"
     if _size(least) > _size(first):
         headline += f", {_found(least)} (the least visible)"
-    return Verdict("ok", f"{headline}.", evidence, f"Nothing is to be done.{_not_told(open_)}")
+    return Verdict("ok", f"{headline}.", evidence, f"Nothing is to be done.{_limits(checks)}")
 
 
 def _name(row: Row) -> str:
@@ -121,6 +123,19 @@ def _span(first: dt.date, last: dt.date, year: int) -> str:
     return f"{first.day if same else day_words(first, year)} to {day_words(last, year)}"
 
 
-def _not_told(open_: pl.DataFrame) -> str:
-    count = open_.select("metric", "slice").n_unique() if open_.height else 0
-    return f" Nothing can be told of {count} series: see checks." if count else ""
+def odd_day(day: dt.date, value: float, others: float, share: bool) -> str:
+    """What a day of the baseline is that the others do not expect."""
+    was, usual = (figure(each, share=share) for each in (value, others))
+    told = f"{was} where the other days are about {usual}"
+    return f"{day_words(day)} is {told}, which hides smaller shifts: leave it out if you know why"
+
+
+def _limits(checks: pl.DataFrame) -> str:
+    """Of how many series nothing can be told, and of how many less than could be."""
+    told = {
+        "Nothing can be told of {} series: see checks.": pl.col("status") == "inconclusive",
+        "An odd day in the baseline of {} series hides smaller shifts: see checks, and leave_out.":
+        pl.col("check") == "odd day",
+    }  # fmt: skip
+    counts = {said: checks.filter(own).n_unique(["metric", "slice"]) for said, own in told.items()}
+    return "".join(f" {said.format(count)}" for said, count in counts.items() if count)

@@ -305,3 +305,46 @@ def test_a_result_is_written_and_shown(tmp_path: Path) -> None:
     none = detect_shifts(daily("refusal", []))
     assert none.to_parquet(tmp_path) and none.alarms.columns == found.alarms.columns
     assert none.series.schema == found.series.schema and none.power.schema == found.power.schema
+
+
+def test_a_bad_day_of_the_baseline_is_named_and_can_be_left_out() -> None:
+    events = steady(60, [23] * 20)
+    events[12] = 120
+    rows = daily("refusal", events)
+    hidden = detect_shifts(rows)
+    assert not hidden.alarms.height
+    check = hidden.checks.filter(check="odd day").row(0, named=True)
+    assert check["status"] == "warn"
+    assert check["detail"] == (
+        "13 Mar 2026 is 24.0 % where the other days are about 3.0 %, which hides smaller shifts: "
+        "leave it out if you know why"
+    )
+    assert "hides smaller shifts: see checks, and leave_out." in str(hidden.verdict.next_step)
+    found = detect_shifts(rows, leave_out=["2026-03-13"])
+    assert alarm(found)["direction"] == "up" and not status(found, "odd day")
+    assert found.settings["leave_out"] == ["2026-03-13"]
+    assert dt.date(2026, 3, 13) not in found.series["day"].to_list()
+
+
+def test_days_of_valid_answers_are_odd_as_they_are_told() -> None:
+    events = [500 - each for each in steady(60)]
+    events[5] = 300
+    found = detect_shifts(daily("yaml_valid", events))
+    assert "6 Mar 2026 is 60.0 % where the other days are about 97.0 %" in found.checks["detail"][0]
+
+
+def test_a_day_of_dear_answers_is_odd() -> None:
+    rows = amounts()
+    day = pl.col("day") == FIRST + dt.timedelta(8)
+    bad = rows.with_columns(
+        pl.when(day).then(pl.col(name) * times).otherwise(name).alias(name)
+        for name, times in (("sum", 4), ("sum_squares", 16))
+    )
+    assert status(detect_shifts(bad), "odd day") == ["warn"]
+    assert not status(detect_shifts(rows), "odd day")
+
+
+@pytest.mark.parametrize("given", ["2026-03-13", ["2020-01-01"], ["soon"], 3])
+def test_days_to_leave_out_are_a_list_of_days_that_are_there(given: Any) -> None:
+    with pytest.raises(BadSettings, match="leave_out"):
+        detect_shifts(daily("refusal", steady(60)), leave_out=given)

@@ -1,0 +1,83 @@
+"""A bad day among the first ones: is it named, and does leaving it out bring the power back?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aiops_lab.stats.baseline import means, odd_days, rates
+from aiops_lab.stats.sequential import watch
+from aiops_lab.watch.shifts import ODD, ODD_DAYS
+from tests.conftest import WHOLE
+from tests.stats import simulate_days as days
+from tests.stats.test_false_alarms import clean, delay, exceeds, quantiles, weekdays
+
+pytestmark = pytest.mark.slow
+RUNS = 4000 if WHOLE else 1500
+BASELINE = days.BASELINE
+
+
+def named(kind: Callable[..., Any], *figures: np.ndarray) -> np.ndarray:
+    """Which days are odd, of the sums (and squares) and n of some series."""
+    *sums, n = figures
+
+    def without(left: np.ndarray) -> Any:
+        size, length = np.where(left, np.nan, n), BASELINE - int(left.sum(1).max())
+        same = {"baseline_days": length, "none_seen": True}
+        return kind(*sums, size, weekdays(n.shape[1]), **same)
+
+    whole = without(np.zeros(n.shape, bool))
+    return odd_days(whole, without, most=ODD_DAYS, likely=ODD / BASELINE)[0]
+
+
+@pytest.mark.parametrize("n", [50, 500, 2000])
+@pytest.mark.parametrize("rho", [0, 0.0005, 0.002])
+@pytest.mark.parametrize("swing", [0, 0.4])
+def test_no_usual_day_of_a_rate_is_odd(n: int, rho: float, swing: float) -> None:
+    """At most 1 % of baselines in which nothing happened."""
+    random = np.random.default_rng([11, n, int(rho * 1e4), int(swing * 10)])
+    level = clean(random, RUNS, 0.002, 0.3)[:, :BASELINE]
+    found = named(rates, *days.counts(random, level, n, rho, swing)).any(1)
+    print(f"n {n} rho {rho} week {swing:.0%}: {found.mean():.4f} of {RUNS} have an odd day")
+    assert not exceeds(int(found.sum()), 0.01, RUNS)
+
+
+@pytest.mark.parametrize("swing", [0, 0.3])
+def test_no_usual_day_of_a_mean_is_odd(swing: float) -> None:
+    random = np.random.default_rng([12, int(swing * 10)])
+    level = np.full((RUNS, BASELINE), 3.0)
+    rows = {"normal": days.sums(random, level, 300, 0.1, swing),
+            "skewed": days.skewed(random, RUNS, BASELINE, 200, 1.2)}  # fmt: skip
+    for name, figures in rows.items():
+        found = named(means, *figures).any(1)
+        print(f"{name} values, week {swing:.0%}: {found.mean():.4f} of {RUNS} have an odd day")
+        assert not exceeds(int(found.sum()), 0.01, RUNS)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_an_outage_is_named_and_left_out(length: int) -> None:
+    """Days of 20 % among days of 3 %: steps to 5 % are found as soon as if they had not been."""
+    random = np.random.default_rng([13, length])
+    at = BASELINE + 10
+    level = days.step(RUNS, BASELINE + 60, 0.03, 0.05, at)
+    events, n = days.counts(random, level, 500, 0.0005)
+    place = np.arange(n.shape[1]) - random.integers(0, BASELINE - length, (RUNS, 1))
+    outage = (place >= 0) & (place < length)
+    bad = np.where(outage, random.binomial(n.astype(int), 0.2), events)
+    odd = named(rates, bad, n)
+    right = (odd == outage).all(1)
+
+    def found(k: np.ndarray, size: np.ndarray, based: int) -> tuple[float, float]:
+        series = rates(k, size, weekdays(n.shape[1]), baseline_days=based, none_seen=True)
+        return quantiles(delay(watch(series).alarm, at))
+
+    usual, hidden = found(events, n, BASELINE), found(bad, n, BASELINE)
+    without = found(bad, np.where(outage, np.nan, n), BASELINE - length)
+    print(f"{length} days named: {right.mean():.4f}; found after {usual} days (median, 95 %), "
+          f"with the outage {hidden}, left out {without}")  # fmt: skip
+    assert odd[outage].mean() >= 0.99 and right.mean() >= 0.95
+    assert without[0] <= usual[0] + 1
+    assert hidden[0] > 2 * usual[0]
