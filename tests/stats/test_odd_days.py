@@ -11,6 +11,7 @@ import pytest
 from aiops_lab.stats.baseline import means, odd_days, rates
 from aiops_lab.stats.sequential import watch
 from aiops_lab.watch.shifts import ODD, ODD_DAYS
+from tests.benchmarks.proof import Table
 from tests.conftest import WHOLE
 from tests.stats import simulate_days as days
 from tests.stats.test_false_alarms import clean, delay, exceeds, quantiles, weekdays
@@ -40,9 +41,9 @@ def test_no_usual_day_of_a_rate_is_odd(n: int, rho: float, swing: float) -> None
     """At most 1 % of baselines in which nothing happened."""
     random = np.random.default_rng([11, n, int(rho * 1e4), int(swing * 10)])
     level = clean(random, RUNS, 0.002, 0.3)[:, :BASELINE]
-    found = named(rates, *days.counts(random, level, n, rho, swing)).any(1)
-    print(f"n {n} rho {rho} week {swing:.0%}: {found.mean():.4f} of {RUNS} have an odd day")
-    assert not exceeds(int(found.sum()), 0.01, RUNS)
+    odd = named(rates, *days.counts(random, level, n, rho, swing)).any(1)
+    print(f"n {n} rho {rho} week {swing:.0%}: {odd.mean():.4f} of {RUNS} have an odd day")
+    assert not exceeds(int(odd.sum()), 0.01, RUNS)
 
 
 @pytest.mark.parametrize("swing", [0, 0.3])
@@ -52,32 +53,46 @@ def test_no_usual_day_of_a_mean_is_odd(swing: float) -> None:
     rows = {"normal": days.sums(random, level, 300, 0.1, swing),
             "skewed": days.skewed(random, RUNS, BASELINE, 200, 1.2)}  # fmt: skip
     for name, figures in rows.items():
-        found = named(means, *figures).any(1)
-        print(f"{name} values, week {swing:.0%}: {found.mean():.4f} of {RUNS} have an odd day")
-        assert not exceeds(int(found.sum()), 0.01, RUNS)
+        odd = named(means, *figures).any(1)
+        print(f"{name} values, week {swing:.0%}: {odd.mean():.4f} of {RUNS} have an odd day")
+        assert not exceeds(int(odd.sum()), 0.01, RUNS)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_an_outage_is_named_and_left_out(length: int) -> None:
+def test_an_outage_is_named_and_left_out() -> None:
     """Days of 20 % among days of 3 %: steps to 5 % are found as soon as if they had not been."""
-    random = np.random.default_rng([13, length])
-    at = BASELINE + 10
-    level = days.step(RUNS, BASELINE + 60, 0.03, 0.05, at)
+    caption = (
+        f"A rate of 3 % at 500 answers a day whose baseline of {BASELINE} days has an outage of "
+        f"20 %, {RUNS:,} runs: how often its days and no others are named, and the days until a "
+        "step to 5 % is found (median / 95 %)"
+    )
+    table = Table("odd-days", caption)
+    table.columns("days of outage", "named", "without one", "with it", "left out")
+    for length in (1, 2, 3):
+        random = np.random.default_rng([13, length])
+        events, n, outage, bad = struck(random, length)
+        odd = named(rates, bad, n)
+        right = (odd == outage).all(1)
+        usual, hidden = found(events, n, BASELINE), found(bad, n, BASELINE)
+        left_out = found(bad, np.where(outage, np.nan, n), BASELINE - length)
+        delays = ("{:.0f} / {:.0f}".format(*each) for each in (usual, hidden, left_out))
+        table.row(length, f"{right.mean():.3f}", *(each.replace("inf", "never") for each in delays))
+        assert odd[outage].mean() >= 0.99 and right.mean() >= 0.95
+        assert left_out[0] <= usual[0] + 1
+        assert hidden[0] > 2 * usual[0]
+    if WHOLE:
+        table.write()
+
+
+def struck(random: np.random.Generator, length: int) -> tuple[np.ndarray, ...]:
+    """Events and n of a step, the days of an outage before it, and the events with it."""
+    level = days.step(RUNS, BASELINE + 60, 0.03, 0.05, BASELINE + 10)
     events, n = days.counts(random, level, 500, 0.0005)
     place = np.arange(n.shape[1]) - random.integers(0, BASELINE - length, (RUNS, 1))
     outage = (place >= 0) & (place < length)
-    bad = np.where(outage, random.binomial(n.astype(int), 0.2), events)
-    odd = named(rates, bad, n)
-    right = (odd == outage).all(1)
+    return events, n, outage, np.where(outage, random.binomial(n.astype(int), 0.2), events)
 
-    def found(k: np.ndarray, size: np.ndarray, based: int) -> tuple[float, float]:
-        series = rates(k, size, weekdays(n.shape[1]), baseline_days=based, none_seen=True)
-        return quantiles(delay(watch(series).alarm, at))
 
-    usual, hidden = found(events, n, BASELINE), found(bad, n, BASELINE)
-    without = found(bad, np.where(outage, np.nan, n), BASELINE - length)
-    print(f"{length} days named: {right.mean():.4f}; found after {usual} days (median, 95 %), "
-          f"with the outage {hidden}, left out {without}")  # fmt: skip
-    assert odd[outage].mean() >= 0.99 and right.mean() >= 0.95
-    assert without[0] <= usual[0] + 1
-    assert hidden[0] > 2 * usual[0]
+def found(events: np.ndarray, n: np.ndarray, based: int) -> tuple[float, float]:
+    """The median and 95 % of the days until the step is found."""
+    series = rates(events, n, weekdays(n.shape[1]), baseline_days=based, none_seen=True)
+    return quantiles(delay(watch(series).alarm, BASELINE + 10))
