@@ -6,7 +6,7 @@ of it), and weekdays are told apart as far as the baseline shows that they diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -285,43 +285,6 @@ def means(
     error = (based / variance).sum(1) ** -0.5
     low, high, spread = level - BAND * error, level + BAND * error, np.where(flat, np.inf, spread)
     return Means(x, size, known, based, effect, level, low, high, spread, within)
-
-
-def odd_days(
-    series: Rates | Means, without: Callable[[Bools], Rates | Means], *, most: int, likely: float
-) -> tuple[Bools, Floats]:
-    """Days of each baseline that the others do not expect, so far away that they hide a shift.
-
-    The day that is least like the others is taken out, and again; those taken out are odd up to the
-    last one that is unlikely where all of them are gone (as Rosner 1983, Technometrics 25:165: two
-    bad days must not hide each other).
-
-    Parameters
-    ----------
-    without
-        Gives the series anew, their baselines without some days (True, of shape (series, days)).
-    most
-        So many days are tried.
-    likely
-        An odd day is one less likely than this.
-
-    Returns
-    -------
-    tuple
-        Which days are odd, and what the others expect of them: both of shape (series, days).
-    """
-    left, odd = np.zeros_like(series.based), np.zeros_like(series.based)
-    usual, rest = np.full(left.shape, np.nan), series
-    for _ in range(most):
-        expected = rest.expected(rest.level[:, None])
-        away = np.abs(rest.value - expected) / np.sqrt(rest.variance(expected))
-        at = np.arange(len(left)), np.where(rest.based, away, -1.0).argmax(1)
-        left[at] = True
-        rest = without(left)
-        hit = rest.unlike(series.as_given(series.value)[at], series.n[at], at) < likely
-        odd[hit] = left[hit]
-        usual[hit] = rest.as_given(rest.expected(rest.level[:, None]))[hit]
-    return odd, usual
 
 
 def _estimate(

@@ -21,11 +21,11 @@ from aiops_lab.stats.baseline import (
     Means,
     Rates,
     means,
-    odd_days,
     rates,
 )
 from aiops_lab.stats.onset import onset
 from aiops_lab.stats.sequential import Watched, days_to_find, watch
+from aiops_lab.stats.unfit import moved, odd_days
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch import words
 from aiops_lab.watch.daily import KEY, Grid, grid, read_daily, starts, without
@@ -37,6 +37,8 @@ ODDS, MOVES = (1.25, 1.5, 2.0, 3.0), (0.1, 0.25, 0.5, 1.0)
 Where not even the largest would have been found, nothing useful would."""
 ODD, ODD_DAYS = 0.005, 3
 """One in a hundred baselines in which nothing happened has an odd day; so many are looked for."""
+MOVED = 0.01
+"""A baseline moved where so large a move within it is less likely."""
 WIDE = 1.96
 MOST = 700.0
 Schema = dict[Any, Any]
@@ -251,14 +253,14 @@ def _group(rows: pl.DataFrame, ready: pl.DataFrame, baseline_days: int) -> _Grou
         return means(table.value, table.squares, n, table.weekdays, **same)
 
     series = made(np.zeros(table.n.shape, bool))
-    odd = _odd(table, series, made, baseline_days)
+    unfit = pl.concat([_odd(table, series, made, baseline_days), _moved(table, series)])
     if isinstance(series, Rates):
         said = "all answers in the baseline are alike: only a move away from it can be seen"
         checks = _checks(table.names.filter(series.level == 0), "baseline", "ok", said)
-        return _Group(table.names, table.days, series, series.turned, pl.concat([checks, odd]))
+        return _Group(table.names, table.days, series, series.turned, pl.concat([checks, unfit]))
     flat = np.isinf(series.spread)
     said = "one value only in the baseline: what a change would be is not known"
-    checks = pl.concat([_checks(table.names.filter(flat), "constant", "inconclusive", said), odd])
+    checks = pl.concat([_checks(table.names.filter(flat), "constant", "inconclusive", said), unfit])
     names, series = table.names.filter(~flat), series.take(~flat)
     return _Group(names, table.days, series, np.zeros(names.height, bool), checks)
 
@@ -276,6 +278,23 @@ def _odd(
         for each in zip(table.days[day].tolist(), was.tolist(), others.tolist(), strict=True)
     ]
     return _checks(table.names[at], "odd day", "warn", pl.Series(said, dtype=pl.String))
+
+
+def _moved(table: Grid, series: Rates | Means) -> pl.DataFrame:
+    """The baselines whose level moved, so that what comes later has two levels to leave."""
+    day, chance = moved(series)
+    own = np.flatnonzero(chance < MOVED)
+    after = np.arange(len(table.days)) >= day[:, None]
+    given, n = series.as_given(series.value)[own], (series.n * series.based)[own]
+    before, since = (
+        ((given * n * part[own]).sum(1) / (n * part[own]).sum(1)).tolist()
+        for part in (~after, after)
+    )
+    said = [
+        words.moved(date, was, is_, isinstance(series, Rates))
+        for date, was, is_ in zip(table.days[day[own]].tolist(), before, since, strict=True)
+    ]
+    return _checks(table.names[own], "moved", "warn", pl.Series(said, dtype=pl.String))
 
 
 def _watched(group: _Group, threshold: float) -> tuple[pl.DataFrame, ...]:

@@ -65,7 +65,7 @@ def _unshifted(power: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
         if first["days"]:
             step = f"Wait: such a shift would be found in about {_days(first['days'])}."
         return Verdict(
-            "inconclusive", headline, evidence, step + _limits(checks.filter(check="odd day"))
+            "inconclusive", headline, evidence, step + _limits(checks.filter(status="warn"))
         )
     where = f"of {_name(rows[0])}" if len(rows) == 1 else f"in {len(able)} series"
     where += f" (of {len(rows)} watched)" if len(able) < len(rows) else ""
@@ -130,12 +130,21 @@ def odd_day(day: dt.date, value: float, others: float, share: bool) -> str:
     return f"{day_words(day)} is {told}, which hides smaller shifts: leave it out if you know why"
 
 
+def moved(day: dt.date, before: float, after: float, share: bool) -> str:
+    """How the level of a baseline moved within it."""
+    was, is_ = (figure(each, share=share) for each in (before, after))
+    told = f"it went from {was} to {is_} about {day_words(day)}"
+    return f"{told}, within the baseline, which hides smaller shifts: start anew then (restart)"
+
+
 def _limits(checks: pl.DataFrame) -> str:
     """Of how many series nothing can be told, and of how many less than could be."""
     told = {
         "Nothing can be told of {} series: see checks.": pl.col("status") == "inconclusive",
         "An odd day in the baseline of {} series hides smaller shifts: see checks, and leave_out.":
         pl.col("check") == "odd day",
+        "The baseline of {} series moved itself: see checks, and restart.":
+        pl.col("check") == "moved",
     }  # fmt: skip
     counts = {said: checks.filter(own).n_unique(["metric", "slice"]) for said, own in told.items()}
     return "".join(f" {said.format(count)}" for said, count in counts.items() if count)

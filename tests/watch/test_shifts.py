@@ -348,3 +348,25 @@ def test_a_day_of_dear_answers_is_odd() -> None:
 def test_days_to_leave_out_are_a_list_of_days_that_are_there(given: Any) -> None:
     with pytest.raises(BadSettings, match="leave_out"):
         detect_shifts(daily("refusal", steady(60)), leave_out=given)
+
+
+def test_a_baseline_that_moved_itself_is_told_and_can_start_anew() -> None:
+    rows = daily("refusal", [*steady(14), *steady(36, [40] * 4, [25, 24, 26, 23, 27])])
+    found = detect_shifts(rows)
+    told = found.checks.filter(check="moved").row(0, named=True)
+    assert told["detail"] == (
+        "it went from 3.0 % to 5.0 % about 15 Mar 2026, within the baseline, which hides smaller "
+        "shifts: start anew then (restart)"
+    )
+    step = str(found.verdict.next_step)
+    assert "The baseline of 1 series moved itself: see checks, and restart." in step
+    again = detect_shifts(rows, restart={"refusal": "2026-03-15"}, baseline_days=28)
+    assert not status(again, "moved") and alarm(again)["before"] == pytest.approx(0.05, abs=0.001)
+
+
+def test_a_mean_that_moved_within_its_baseline_is_told() -> None:
+    assert (
+        "from 1.20 to 1.40 about 16 Mar 2026"
+        in detect_shifts(amounts(after=1.4, at=15)).checks["detail"][0]
+    )
+    assert not status(detect_shifts(amounts()), "moved")

@@ -1,4 +1,4 @@
-"""A bad day among the first ones: is it named, and does leaving it out bring the power back?"""
+"""Bad days and moves within a baseline: are they named, and does leaving out bring power back?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiops_lab.stats.baseline import means, odd_days, rates
+from aiops_lab.stats.baseline import means, rates
 from aiops_lab.stats.sequential import watch
-from aiops_lab.watch.shifts import ODD, ODD_DAYS
+from aiops_lab.stats.unfit import moved, odd_days
+from aiops_lab.watch.shifts import MOVED, ODD, ODD_DAYS
 from tests.benchmarks.proof import Table
 from tests.conftest import WHOLE
 from tests.stats import simulate_days as days
@@ -96,3 +97,37 @@ def found(events: np.ndarray, n: np.ndarray, based: int) -> tuple[float, float]:
     """The median and 95 % of the days until the step is found."""
     series = rates(events, n, weekdays(n.shape[1]), baseline_days=based, none_seen=True)
     return quantiles(delay(watch(series).alarm, BASELINE + 10))
+
+
+@pytest.mark.parametrize("n", [50, 2000])
+@pytest.mark.parametrize("rho", [0, 0.002])
+@pytest.mark.parametrize("swing", [0, 0.4])
+def test_no_steady_baseline_moved(n: int, rho: float, swing: float) -> None:
+    """At most 1 % where nothing happened."""
+    random = np.random.default_rng([14, n, int(rho * 1e4), int(swing * 10)])
+    level = clean(random, RUNS, 0.002, 0.3)[:, :BASELINE]
+    events, size = days.counts(random, level, n, rho, swing)
+    series = rates(events, size, weekdays(BASELINE), baseline_days=BASELINE, none_seen=True)
+    false = int((moved(series)[1] < MOVED).sum())
+    print(f"n {n} rho {rho} week {swing:.0%}: {false / RUNS:.4f} of {RUNS} moved")
+    assert not exceeds(false, 0.01, RUNS)
+
+
+def test_a_release_within_the_baseline_is_found() -> None:
+    caption = (
+        f"A rate at 500 answers a day that steps from 3 to 5 % within its baseline of {BASELINE} "
+        f"days, weekdays of 20 %, {RUNS:,} runs a row"
+    )
+    table = Table("moved-baselines", caption)
+    table.columns("days before the step", "found", "of them dated within three days")
+    for at in (8, 15, 22):
+        random = np.random.default_rng([15, at])
+        level = days.step(RUNS, BASELINE, 0.03, 0.05, at)
+        events, size = days.counts(random, level, 500, 0.0005, 0.2)
+        day, chance = moved(rates(events, size, weekdays(BASELINE), baseline_days=BASELINE))
+        told = chance < MOVED
+        near = np.abs(day[told] - at) <= 3
+        table.row(at, f"{told.mean():.3f}", f"{near.mean():.3f}")
+        assert told.mean() >= 0.6 and near.mean() >= 0.9
+    if WHOLE:
+        table.write()
