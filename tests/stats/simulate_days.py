@@ -63,6 +63,17 @@ def skewed(random: np.random.Generator, series: int, days: int, n: int, spread: 
     return values.sum(2), (values**2).sum(2), np.full((series, days), float(n))
 
 
+def following(
+    random: np.random.Generator, series: int, days: int, spread: float, correlation: float
+) -> Floats:
+    """Normal deviations, each correlated with the day before."""
+    drawn = random.normal(0, spread, (series, days))
+    for day in range(1, days):
+        drawn[:, day] *= np.sqrt(1 - correlation**2)
+        drawn[:, day] += correlation * drawn[:, day - 1]
+    return drawn
+
+
 def step(series: int, days: int, before: float, after: float, at: int) -> Floats:
     return np.where(np.arange(days) < at, before, after) * np.ones((series, 1))
 

@@ -14,6 +14,7 @@ from scipy import stats
 from aiops_lab.stats.baseline import Means, Rates, means, rates
 from aiops_lab.stats.onset import onset
 from aiops_lab.stats.sequential import watch
+from tests.benchmarks.proof import Table
 from tests.conftest import WHOLE
 from tests.stats import simulate_days as days
 
@@ -116,6 +117,28 @@ def test_false_alarms_of_twenty_metrics(rho: float) -> None:
         false += int((alarm.reshape(50, TWENTY) >= 0).any(1).sum())
     print(f"20 metrics rho {rho}: {false / families:.4f} of {families}")
     assert rho > 0.0005 or not exceeds(false, 0.05, families)
+
+
+@pytest.mark.skipif(not WHOLE, reason="a table, without a bound")
+def test_days_that_follow_each_other() -> None:
+    """What the promise does not hold for: a bad day makes the next one bad."""
+    caption = (
+        f"A rate from 2 to 6 %, whose level goes up and down by so much (standard deviation) from "
+        f"day to day, and each day's is correlated with the last: the share of {CLEAN} clean days "
+        f"with an alarm, {RUNS:,} runs each"
+    )
+    table = Table("following-days", caption)
+    table.columns("days differ by", "correlation", *(f"{n} a day" for n in (200, 500, 2000)))
+    for differ in (0.1, 0.2):
+        for correlation in (0.0, 0.3, 0.5, 0.7, 0.9):
+            random = np.random.default_rng([8, int(10 * differ), int(10 * correlation)])
+            level = clean(random, RUNS) * np.exp(
+                days.following(random, RUNS, BASELINE + CLEAN, differ, correlation)
+            )
+            drawn = (watched_rates(*days.counts(random, level, n, 0)) for n in (200, 500, 2000))
+            false = (f"{(watch(each).alarm >= 0).mean():.3f}" for each in drawn)
+            table.row(f"{differ:.0%}", correlation, *false)
+    table.write()
 
 
 def found_after(after: float, swing: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
