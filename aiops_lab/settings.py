@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -487,6 +487,10 @@ def _check_direction(name: str, direction: str) -> None:
         raise ValueError(f'{name} is "higher" or "lower", not "{direction}"')
 
 
+def _plain(value: Any) -> str | float:
+    return value.isoformat() if isinstance(value, date | time) else float(value)
+
+
 def read_settings(path: Path, without: str = "", only: str = "") -> Settings:
     """The settings in `path`, but for one key or of one; the defaults where there is no such file.
 
@@ -510,10 +514,10 @@ def settings_of(
 ) -> Settings:
     """Settings out of TOML text, or out of plain data with the same keys."""
     try:
-        # through JSON, so that NumPy's numbers in a dict are plain ones
+        # through JSON, so that TOML's dates are texts, and NumPy's numbers in a dict plain ones
         plain = tomllib.loads(given) if isinstance(given, str) else given
         plain = {key: plain[key] for key in plain if key != without and only in ("", key)}
-        found = json.loads(json.dumps(plain, default=float))
+        found = json.loads(json.dumps(plain, default=_plain))
         return msgspec.convert(found, Settings)
     except msgspec.ValidationError as error:
         raise BadSettings(f"{name}: {_with_nearest(str(error))}") from None

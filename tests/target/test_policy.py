@@ -121,3 +121,12 @@ def test_the_page_says_who_decides_and_escapes_what_people_wrote() -> None:
     assert "| 100 % | freeze | Release fixes alone until the budget is back. |" in page
     assert "Who disagrees turns to CTO." in page
     assert "at least 95 % of answers have refusal false" in page
+
+
+def test_dates_of_toml_are_dates_of_texts() -> None:
+    text = (
+        "[budget_policy]\nreview = {}\n[[reports]]\nname = 'n'\nnotebook = 'x'\ncron = '0 6 * * *'"
+    )
+    text += "\nparameters = {{ leave_out = [{}] }}"
+    same = [settings_of(text.format(day, day)) for day in ("2026-10-20", "'2026-10-20'")]
+    assert same[0] == same[1] and same[0].reports[0].parameters == {"leave_out": ["2026-10-20"]}
