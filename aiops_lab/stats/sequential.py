@@ -16,6 +16,7 @@ import numpy as np
 
 from aiops_lab.errors import BadSettings
 from aiops_lab.stats.baseline import Bools, Floats, Integers, Means, Rates
+from aiops_lab.stats.clear import first_clear
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Watched:
     """What was seen after the baseline.
 
     `log_evidence` (series, days) is -inf until the first watched day, and stays as it was on days
-    without traffic; `alarm` is the first day it reached the threshold, or -1, and `side` where to
-    the evidence points then: 1 up, -1 down.
+    without traffic; `alarm` is the first day on which it is at the threshold and the shift is clear
+    of what days do that follow each other (`aiops_lab.stats.clear`), or -1, and `side` where to the
+    evidence points then: 1 up, -1 down.
     """
 
     log_evidence: Floats
@@ -63,9 +65,10 @@ def watch(series: Rates | Means, threshold: float = 1000.0) -> Watched:
         count += 1
     log = np.logaddexp(sides[1], sides[-1]) - math.log(count)
     hit = log >= limit
-    alarm = np.where(hit.any(1), hit.argmax(1), -1)
-    up = np.take_along_axis(sides[1] >= sides[-1], alarm[:, None], 1)[:, 0]
-    return Watched(log, alarm, np.where(up, 1, -1))
+    up = sides[1] >= sides[-1]
+    alarm = first_clear(series, hit & series.known, up)
+    side = np.where(np.take_along_axis(up, alarm[:, None], 1)[:, 0], 1, -1)
+    return Watched(log, alarm, side)
 
 
 def recursion(log_ratio: Floats, watched: Bools) -> Floats:

@@ -21,6 +21,8 @@ def verdict(
     """One verdict over all series: what shifted, else what would have been found."""
     if alarms.height:
         return _shifted(alarms, checks)
+    if (unsettled := checks.filter(check="unsettled")).height:
+        return _unsettled(unsettled, checks)
     if power.height:
         return _unshifted(power, checks)
     open_ = checks.filter(status="inconclusive")
@@ -44,6 +46,13 @@ def _shifted(alarms: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
     )  # fmt: skip
     headline = f"{_sentence(first, year)}{others}."
     return Verdict("warn", headline, tuple(evidence), step + _limits(checks))
+
+
+def _unsettled(unsettled: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
+    names = listing(map(_name, unsettled.to_dicts()))
+    headline = f"Cannot tell whether {names} shifted, or went no further than such days do."
+    step = "Wait a week or two: a shift that stays becomes clear, days like the last turn back."
+    return Verdict("inconclusive", headline, (), step + _limits(checks.filter(status="warn")))
 
 
 def _unshifted(power: pl.DataFrame, checks: pl.DataFrame) -> Verdict:

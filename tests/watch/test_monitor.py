@@ -11,7 +11,7 @@ import pytest
 
 import aiops_lab as al
 from aiops_lab.errors import BadSettings, NotComputable
-from aiops_lab.watch.routing.monitor import clear_by
+from aiops_lab.stats.clear import clear_by
 from tests.watch.test_routing import simulator
 
 DAYS, PER_DAY = 100, 150
@@ -182,10 +182,15 @@ def test_standard_errors_grow_where_days_follow_each_other() -> None:
     follows = noise.copy()
     for i in range(1, 400):
         follows[i] = 0.8 * follows[i - 1] + 0.6 * noise[i]
-    assert clear_by(noise + 1.0 * step, step, weekday)[0] > 8
-    assert clear_by(follows + 1.0 * step, step, weekday)[0] < 6
-    assert clear_by(np.ones(400), step, weekday)[0] == 0
-    assert clear_by(noise[:5], step[:5], weekday[:5])[0] == 0
+    weekdays = np.eye(7)[weekday]
+
+    def errors(values: np.ndarray, days: int = 400) -> float:
+        return float(clear_by(values, [step], weekdays, [days - 1])[0].item())
+
+    assert errors(noise + 1.0 * step) > 8
+    assert errors(follows + 1.0 * step) < 6
+    assert errors(np.ones(400)) == 0
+    assert errors(noise, 5) == 0
 
 
 @pytest.mark.slow

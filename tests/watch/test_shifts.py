@@ -370,3 +370,20 @@ def test_a_mean_that_moved_within_its_baseline_is_told() -> None:
         in detect_shifts(amounts(after=1.4, at=15)).checks["detail"][0]
     )
     assert not status(detect_shifts(amounts()), "moved")
+
+
+def test_days_that_follow_each_other_raise_no_alarm_before_a_shift_is_clear() -> None:
+    """Rates go up and down in three weeks, and now a little further up."""
+    waves = 15 + 4 * np.sin(np.arange(38) / 3.2)
+    rows = daily("refusal", [*waves.round().tolist(), *[25] * 10])
+    found = detect_shifts(rows)
+    assert found.power["evidence"].item() > 1 and not found.alarms.height
+    assert found.verdict.status == "inconclusive"
+    assert found.verdict.headline.startswith("Cannot tell whether refusal shifted")
+    assert status(found, "unsettled") == ["inconclusive"]
+    beside = pl.concat([rows, daily("error", steady(44, [42.0] * 4))], how="vertical_relaxed")
+    both = detect_shifts(beside)
+    assert both.alarms["metric"].to_list() == ["error"]
+    assert "Nothing can be told of 1 series" in str(both.verdict.next_step)
+    stays = detect_shifts(daily("refusal", [*waves.round().tolist(), *[40] * 40]))
+    assert alarm(stays)["direction"] == "up"

@@ -12,6 +12,7 @@ from scipy import stats
 
 from aiops_lab.result import Result
 from aiops_lab.stats.calendar import Bools, Floats, Integers
+from aiops_lab.stats.clear import clear_by
 from aiops_lab.verdict import Verdict
 from aiops_lab.watch.daily import KEY
 from aiops_lab.watch.routing import monitor_words as words
@@ -44,7 +45,6 @@ TAIL = 20
 WIDE = 1.96
 LATELY = 7
 """So many days are what is told as now."""
-ROUND = 1e-12
 EVENTS = pl.Schema(
     {
         **dict.fromkeys(("what", "option", "feature", "kind"), pl.String),
@@ -270,35 +270,12 @@ def _kinds(shifts: Shifts) -> dict[tuple[str, str], str]:
     for (metric, where), own in rows.group_by(KEY, maintain_order=True):
         since = (own["day"] - own["since"]).dt.total_days().to_numpy()
         weekday, values = own["day"].dt.weekday().to_numpy(), own["value"].to_numpy()
-        fits = [
-            (*clear_by(values, shape.astype(float), weekday), kind)
-            for kind, shape in (("step", since >= 0), ("drift", np.clip(since + 1, 0, None)))
-        ]
-        errors, _, kind = min(fits, key=lambda fit: fit[1])
+        weekdays = (weekday[:, None] == np.unique(weekday)).astype(float)
+        shapes = [since >= 0, np.clip(since + 1, 0, None)]
+        (all_errors,), (left,) = clear_by(values, shapes, weekdays, [len(values) - 1])
+        errors, kind = all_errors[left.argmin()], ("step", "drift")[left.argmin()]
         found[metric, where] = kind if errors >= SETTLED else "wander"
     return found
-
-
-def clear_by(values: Floats, step: Floats, weekday: Integers) -> tuple[float, float]:
-    """Standard errors that a step (or slope) lies from none, and the squares it leaves.
-
-    Ordinary least squares beside weekdays; the variance is that of independent days times
-    (1 + r) / (1 - r), with r the correlation of neighbouring days put right for its bias
-    (Marriott and Pope 1954).
-    """
-    design = np.column_stack([step, weekday[:, None] == np.unique(weekday)])
-    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    count = len(values) - rank
-    if count < 2 or rank < design.shape[1]:
-        return 0.0, np.inf
-    rest = values - design @ fitted
-    size = float(rest @ rest)
-    if size <= ROUND * float(values @ values):
-        return (np.inf if abs(fitted[0]) > ROUND * np.abs(values).max() else 0.0), size
-    r = float(rest[1:] @ rest[:-1]) / size
-    r = min(max(r + (1 + 3 * r) / len(values), 0.0), 0.95)
-    error = np.sqrt(np.linalg.inv(design.T @ design)[0, 0] * size / count * (1 + r) / (1 - r))
-    return abs(float(fitted[0])) / float(error), size
 
 
 def _single_days(known: Decisions) -> list[Row]:
