@@ -96,9 +96,13 @@ def first_clear(series: Rates | Means, hit: Bools, up: Bools) -> Integers:
 def _clear(series: Rates | Means, place: int, ends: Integers, since: int) -> Bools:
     """On which of some days a shift since a day is clear, as what fits better: step or slope."""
     days = np.flatnonzero(series.known[place, : ends[-1] + 1])
-    into, level = days - since + 1.0, np.ones((len(days), 1))
-    values, effect = series.value[place, days], series.effect[place, days]
-    values = values / effect if isinstance(series, Rates) else values - effect
-    shapes, places = [into > 0, np.maximum(into, 0.0)], np.searchsorted(days, ends)
-    errors, left = clear_by(values, shapes, level, places)
+    own = series.take([place])
+    expected = own.expected(own.level[:, None])
+    weight = own.variance(expected)[0, days] ** -0.5  # days of little traffic say little
+    values = weight * (own.value - expected)[0, days]
+    if isinstance(own, Rates):  # whose weekdays are factors of a step too
+        weight = weight * own.effect[0, days]
+    into = days - since + 1.0
+    shapes = [weight * (into > 0), weight * np.maximum(into, 0.0)]
+    errors, left = clear_by(values, shapes, weight[:, None], np.searchsorted(days, ends))
     return np.take_along_axis(errors, left.argmin(1)[:, None], 1)[:, 0] >= CLEAR

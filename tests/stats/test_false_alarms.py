@@ -119,6 +119,23 @@ def test_false_alarms_of_twenty_metrics(rho: float) -> None:
     assert rho > 0.0005 or not exceeds(false, 0.05, families)
 
 
+@pytest.mark.parametrize(
+    ("traffic", "factor"), [(0.015, 1.0), (1.0, 0.0), (1.0, 5.0)],
+    ids=["little traffic", "no events", "many events"],
+)  # fmt: skip
+def test_weekends_hide_no_shift(traffic: float, factor: float) -> None:
+    """A step from 3 to 5 % is found as soon where weekends are unlike all other days."""
+    random = np.random.default_rng([9, int(100 * traffic), int(factor)])
+    at, length = BASELINE + 10, BASELINE + CLEAN
+    weekend = weekdays(length) > 4
+    level = days.step(FOUND, length, 0.03, 0.05, at) * np.where(weekend, factor, 1.0)
+    n = np.where(weekend, 2000 * traffic, 2000.0) * np.ones((FOUND, 1))
+    series = watched_rates(random.binomial(n.astype(int), level).astype(float), n)
+    middle, late = quantiles(delay(watch(series).alarm, at))
+    print(f"weekends of {traffic} traffic, {factor} events: {middle:.0f} / {late:.0f} days")
+    assert middle <= 5 and late <= 12
+
+
 @pytest.mark.skipif(not WHOLE, reason="a table, without a bound")
 def test_days_that_follow_each_other() -> None:
     """What the promise does not hold for: a bad day makes the next one bad."""
