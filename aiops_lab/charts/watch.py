@@ -417,7 +417,8 @@ def unwatched(result: Behaviour) -> Table | Cases:
     rows = result.checks.filter(pl.col("status") != "ok", pl.col("check") != "power")
     if not rows.height:
         return note("Every series with traffic was watched.")
+    named = pl.col("metric").map_elements(label, pl.String)
     return table(
-        rows.select("metric", "slice", "check", "detail"),
+        rows.select(named, "slice", "check", "detail"),
         title=f"{rows.height} not watched, or not well",
     )
