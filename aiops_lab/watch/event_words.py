@@ -9,7 +9,7 @@ import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
 from aiops_lab.watch.tails import ENDING
-from aiops_lab.watch.words import WHOLE
+from aiops_lab.watch.words import WHOLE, anew
 from aiops_lab.wording import day_words, figure, interval, listing
 
 LABELS = {
@@ -81,7 +81,8 @@ def verdict_of_events(events: pl.DataFrame, alarms: pl.DataFrame, still: Verdict
         headline += f" {more} more event{'s' if more > 1 else ''} since {earliest}."
     where = "every step" if first["step"] == "any" else f"the {first['step']} step"
     step = f"Look at {where} of requests since {day_words(first['since'])}"
-    step += "; if it was meant, start anew with restart." if first["kind"] == "shift" else "."
+    meant = anew(first["metric"], first["slice"], first["since"])
+    step += f"; {meant}" if first["kind"] == "shift" else "."
     evidence = tuple(
         Evidence(f"{row['metric']} in {row['slice']}", row["after"] - row["before"], row["low"],
                  row["high"], None, "warn", row["share"])

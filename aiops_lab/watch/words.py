@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import polars as pl
@@ -38,7 +39,8 @@ def _shifted(alarms: pl.DataFrame, checks: pl.DataFrame) -> Verdict:
     others = f"; {listing(map(_name, rows[1:]))} shifted too" if rows[1:] else ""
     when = _span(first["since_low"], first["since_high"], year)
     at = "on" if first["since_low"] == first["since_high"] else "from"
-    step = f"Look for what changed {at} {when}; if it was meant, start anew with restart."
+    meant = anew(first["metric"], first["slice"], first["since"])
+    step = f"Look for what changed {at} {when}; {meant}"
     evidence = (
         Evidence(_name(row), row["after"] - row["before"], row["low"], row["high"], None, "warn",
                  row["share"])
@@ -130,6 +132,19 @@ def _span(first: dt.date, last: dt.date, year: int) -> str:
         return day_words(first, year)
     same = (first.year, first.month) == (last.year, last.month)
     return f"{first.day if same else day_words(first, year)} to {day_words(last, year)}"
+
+
+def anew(metric: str, part: Any, since: dt.date) -> str:
+    """What to set where a shift was meant.
+
+    Examples
+    --------
+    >>> anew("refusal", "slice=bookings", dt.date(2026, 10, 20))
+    'if it was meant, start anew: restart {"refusal": {"slice=bookings": "2026-10-20"}}.'
+    """
+    day = str(since)
+    given = json.dumps({metric: day if part in WHOLE else {part: day}}, ensure_ascii=False)
+    return f"if it was meant, start anew: restart {given}."
 
 
 def odd_day(day: dt.date, value: float, others: float, share: bool) -> str:

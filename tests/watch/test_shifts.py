@@ -387,3 +387,11 @@ def test_days_that_follow_each_other_raise_no_alarm_before_a_shift_is_clear() ->
     assert "Nothing can be told of 1 series" in str(both.verdict.next_step)
     stays = detect_shifts(daily("refusal", [*waves.round().tolist(), *[40] * 40]))
     assert alarm(stays)["direction"] == "up"
+
+
+@pytest.mark.parametrize("part", [None, "German", 'a"b'])
+def test_what_a_verdict_says_to_restart_can_be_given_back(part: str | None) -> None:
+    rows = daily("refusal", steady(72, [42] * 30), part=part)
+    step = str(detect_shifts(rows).verdict.next_step)
+    restart = json.loads(step.split("start anew: restart ")[1].removesuffix("."))
+    assert not detect_shifts(rows, restart=restart, baseline_days=14).alarms.height

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from aiops_lab.verdict import Evidence, Verdict
+from aiops_lab.watch.words import anew
 from aiops_lab.wording import change, day_words, figure, interval, short_name
 
 Row = dict[str, Any]
@@ -42,17 +43,20 @@ def verdict(events: pl.DataFrame, watched: Verdict) -> Verdict:
         for row in (*rows, *days)
     )  # fmt: skip
     first = rows[0]
+    part = f"option={first['option']}"
+    part += f", feature={first['feature']}" if first["feature"] else ""
+    meant = anew(first["what"], part, first["since"])
     told = [sentence(first), f"{len(rows) - 1} more shifted."][: len(rows)]
     step = (
         f"Look for what changed on {day_words(first['since'])}: a release of the model, another "
-        "mix of requests; if it was meant, start anew with restart."
+        f"mix of requests; {meant}"
     )
     if first["early"]:
         told[0] = f"Early warning: {told[0][0].lower()}{told[0][1:-1]}, and neither its share nor "
         told[0] += "its outcomes moved."
         step = (
             f"Look at {short_name(first['feature'])} from {day_words(first['since'])} on: its "
-            "source, its unit, what is missing of it; if it was meant, start anew with restart."
+            f"source, its unit, what is missing of it; {meant}"
         )
     return Verdict("warn", " ".join(told) + single, evidence, step)
 
