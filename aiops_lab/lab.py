@@ -45,7 +45,7 @@ from aiops_lab.wording import listing
 
 SETTINGS = "lab.toml"
 UNSTORABLE = re.compile(r"[\[\]\x00-\x1f\x7f\ud800-\udfff]|%[0-9a-fA-F]{2}")
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")
 TRAFFIC = ("traffic", "spans", "decisions")
 PINNED = re.compile(r"(.+)@(\d+)")
 RELATIVE = re.compile(r"latest(?:~(\d+))?")
@@ -391,7 +391,7 @@ def open_lab(path: str | os.PathLike[str] | None = None) -> Lab:
 
 def _opened(path: str | os.PathLike[str], template: str) -> Lab:
     folder = Path(path)
-    if ADDRESS.match(str(path)):
+    if SCHEME.match(str(path)):
         told = "is an address, and a lab is a folder: mount it, or name it there as uri of [store]"
         raise LabError(f"{str(path)!r} {told}")
     if (pinned := PINNED.fullmatch(str(path))) and not folder.exists():

@@ -20,9 +20,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 def existing(folder: Path) -> Lab:
     """The lab in a folder that is one: a typing error must not make a new lab."""
-    from aiops_lab.lab import ADDRESS, PINNED, SETTINGS, open_lab
+    from aiops_lab.lab import PINNED, SCHEME, SETTINGS, open_lab
 
-    if ADDRESS.match(str(folder)):
+    if SCHEME.match(str(folder)):
         return open_lab(folder)  # which says why it is none
     place = folder
     if (pinned := PINNED.fullmatch(str(folder))) and not folder.exists():
