@@ -251,3 +251,13 @@ def test_segments_and_the_whole() -> None:
     assert whole.columns == ["option", "feature", "n", "mean", "error", "size"]
     assert (whole["size"] >= whole["mean"].abs()).all()
     assert al.mean_attributions(logged, rows, by=["chosen"]).height == 9
+
+
+def test_days_can_be_left_out_of_what_is_watched() -> None:
+    rows = decisions(0.4)
+    day = rows["at"].dt.date().unique().sort()[3]
+    found = al.watch_decisions(rows, leave_out=[day])
+    assert day not in found.series["day"].to_list()
+    assert found.settings["leave_out"] == [str(day)]
+    with pytest.raises(BadSettings, match="leave_out"):
+        al.watch_decisions(rows, leave_out=["2001-01-01"])

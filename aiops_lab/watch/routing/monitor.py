@@ -97,7 +97,8 @@ def watch_decisions(
     decisions: Any, attributions: Any = None, model: Any = None, *,
     features: Sequence[str] | None = None, context: Sequence[str] = (), timezone: str = "UTC",
     baseline_days: int = 30, run_length_days: float = 1000,
-    restart: Mapping[str, Any] | None = None, per_day: int = PER_DAY, seed: int = 0,
+    restart: Mapping[str, Any] | None = None, leave_out: Sequence[Any] = (),
+    per_day: int = PER_DAY, seed: int = 0,
 ) -> DecisionShifts:  # fmt: skip
     """Watch each option's share and outcomes, and each feature's daily mean attribution.
 
@@ -110,7 +111,7 @@ def watch_decisions(
         As `aiops_lab.find_routing_shifts` takes them. Where no attributions are logged, `per_day`
         decisions of each day are attributed by the model; without one, shares and outcomes alone
         are watched.
-    baseline_days, run_length_days, restart
+    baseline_days, run_length_days, restart, leave_out
         As `aiops_lab.detect_shifts` takes them, over all series watched together. In `restart` the
         metrics are share, outcome and attribution, the slices read ``option=a`` and
         ``option=a, feature=x``.
@@ -142,7 +143,7 @@ def watch_decisions(
     singles = _single_days(known)
     shifts = detect_shifts(
         _without(daily, singles), baseline_days=baseline_days, run_length_days=run_length_days,
-        restart=restart,
+        restart=restart, leave_out=leave_out,
     )  # fmt: skip
     events = _events(shifts, daily, singles, _spreads(logged))
     checks = _checks(known, logged, shifts)
