@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import select
 import signal
@@ -16,17 +17,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Type
 
 from aiops_lab.reports.fork_server import ONE_THREAD
 
 NAME = "aiops-lab-warm"
+AGAIN = 1
+"""Seconds after which it is looked again whether a message came."""
 PATIENCE = 2
 """Seconds the server has to end."""
 LONGEST_SOCKET = 90
@@ -165,11 +173,37 @@ class WarmProvisioner(LocalProvisioner):
         await super().cleanup(restart)
 
 
+class PatientChannel(AsyncZMQSocketChannel):
+    """Looks again each second whether a message is there.
+
+    What is sent while one is awaited (by widgets) may swallow the sign that it came: ZeroMQ gives
+    that sign once, and `jupyter_client` sends past the socket that waits for it.
+    """
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+        """The next message; raises `queue.Empty` where none came in `timeout` seconds."""
+        ends = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            left = max(ends - time.monotonic(), 0)
+            try:
+                return await super().get_msg(min(left, AGAIN))
+            except Empty:
+                if left <= AGAIN:
+                    raise
+
+
+class PatientClient(AsyncKernelClient):
+    """Waits for replies patiently."""
+
+    shell_channel_class = Type(PatientChannel)
+
+
 class WarmManager(AsyncKernelManager):
     """A kernel that starts warm where it can, reached through sockets only its user may open."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.client_factory = PatientClient
         self._folder = tempfile.TemporaryDirectory(prefix="aiops-lab-")
         place = Path(self._folder.name, "kernel.json")
         if len(str(place)) < LONGEST_SOCKET and sys.platform != "win32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -12,15 +13,19 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
 import pytest
+import zmq
+import zmq.asyncio
+from jupyter_client.session import Session
 
 from aiops_lab.errors import LabError
 from aiops_lab.reports import execute as execution
 from aiops_lab.reports.execute import execute
-from aiops_lab.reports.kernels import SERVER
+from aiops_lab.reports.kernels import SERVER, PatientChannel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
 
@@ -223,3 +228,27 @@ def test_a_library_that_is_not_there_keeps_no_server_from_starting() -> None:
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     assert '"ready"' in done.stdout and not done.stderr and done.returncode == 0
+
+
+def test_a_message_whose_sign_was_swallowed_is_found(tmp_path: Path) -> None:
+    """What is sent past a waiting socket takes the sign of what came, as widgets do."""
+
+    async def scene() -> Any:
+        context, place = zmq.asyncio.Context(), tmp_path / "kernel"
+        mine, kernel = context.socket(zmq.DEALER), context.socket(zmq.ROUTER)
+        kernel.bind(f"ipc://{place}")
+        mine.connect(f"ipc://{place}")
+        session = Session()
+        channel = PatientChannel(mine, session, asyncio.get_running_loop())
+        waiting = asyncio.ensure_future(channel.get_msg(timeout=60))
+        await asyncio.sleep(0.1)
+        channel.send(session.msg("hello"))
+        name = (await kernel.recv_multipart())[0]
+        session.send(zmq.Socket.shadow(kernel.underlying), "answer", ident=name)
+        time.sleep(0.2)  # it is there, and the loop has not seen it
+        channel.send(session.msg("comm"))
+        told = await waiting
+        context.destroy(linger=0)
+        return told["msg_type"]
+
+    assert asyncio.run(scene()) == "answer"
