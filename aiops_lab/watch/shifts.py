@@ -237,12 +237,11 @@ def _unsettled(power: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Group:
-    """The series of one kind that are watched; `turned`: those that are told the other way."""
+    """The series of one kind that are watched."""
 
     names: pl.DataFrame
     days: NDArray[np.datetime64]
     series: Rates | Means
-    turned: Bools
     checks: pl.DataFrame
 
     @property
@@ -266,12 +265,12 @@ def _group(rows: pl.DataFrame, ready: pl.DataFrame, baseline_days: int) -> _Grou
     if isinstance(series, Rates):
         said = "all answers in the baseline are alike: only a move away from it can be seen"
         checks = _checks(table.names.filter(series.level == 0), "baseline", "ok", said)
-        return _Group(table.names, table.days, series, series.turned, pl.concat([checks, unfit]))
+        return _Group(table.names, table.days, series, pl.concat([checks, unfit]))
     flat = np.isinf(series.spread)
     said = "one value only in the baseline: what a change would be is not known"
     checks = pl.concat([_checks(table.names.filter(flat), "constant", "inconclusive", said), unfit])
     names, series = table.names.filter(~flat), series.take(~flat)
-    return _Group(names, table.days, series, np.zeros(names.height, bool), checks)
+    return _Group(names, table.days, series, checks)
 
 
 def _odd(
@@ -321,10 +320,11 @@ def _alarms(
     if not own.any():
         return pl.DataFrame(schema=ALARMS), pl.DataFrame(schema=ONSETS)
     alarm, side = found.alarm[own], found.side[own]
-    dated = onset(group.series.take(own), alarm, side)
-    turned = group.turned[own]
+    series = group.series.take(own)
+    dated = onset(series, alarm, side)
+    turned = series.turned if isinstance(series, Rates) else np.zeros(len(alarm), bool)
     ends = np.where(turned, -dated.high, dated.low), np.where(turned, -dated.low, dated.high)
-    before, after = (np.where(turned, 1 - x, x) for x in (dated.before, dated.after))
+    before, after = series.as_given(dated.before), series.as_given(dated.after)
     names = group.names.filter(own)
     day = np.arange(dated.likelihood.shape[1])
     held = (dated.first[:, None] <= day) & (day <= dated.last[:, None]) & (dated.likelihood > 0)

@@ -55,7 +55,8 @@ def test_evidence_is_the_mean_over_alternatives_and_the_alarm_needs_it() -> None
             state = (state + 1) * [ratio[day] for ratio in ratios]
             assert np.exp(found.log_evidence[row, day]) == pytest.approx(state.mean())
             alarm = day if alarm < 0 and state.mean() >= 500 else alarm
-        assert found.alarm[row] >= alarm > 30
+        assert (found.log_evidence[row] >= np.log(500)).argmax() == alarm > 30
+        assert found.alarm[row] >= alarm
 
 
 def test_ratios_of_rates_are_those_of_beta_binomials() -> None:
